@@ -1,0 +1,193 @@
+"""The command line: each verb is one call into the package."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mbhelpers import settings
+
+app = typer.Typer(
+    help="From dataset to a quantized MobileNet with numbers one can trust.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Data = Annotated[
+    str | None,
+    typer.Option(help="Folder that holds the data's official top folder, or 'sample'. Default: fetched into data/."),
+]
+Out = Annotated[Path | None, typer.Option(help="Folder of all runs. Default: runs/ in the project.")]
+Resize = Annotated[str | None, typer.Option(help="For a file without a record: nearest (default) or bilinear.")]
+Mean = Annotated[float | None, typer.Option(help="Likewise: value = (pixel - mean) / std. Default: 127.5.")]
+Std = Annotated[float | None, typer.Option(help="Likewise. Default: 127.5.")]
+Seed = Annotated[int, typer.Option(help="Of split, training and calibration.")]
+
+
+@app.command()
+def rows(as_json: AsJson = False) -> None:
+    """List the rows with their published figures, in percent."""
+    from mbhelpers.rows import published, published_rows
+
+    listed = {str(row): published(row) for row in published_rows()}
+    if as_json:
+        print(json.dumps([{"row": name, "published": figures} for name, figures in listed.items()], indent=1))
+        return
+    for name, figures in listed.items():
+        print(f"{name:58} " + ", ".join(f"{kind} {value:.2f}" for kind, value in figures.items()))
+
+
+@app.command()
+def run(
+    row: Annotated[str, typer.Argument(help="Such as flowers/mobilenet_v2_0.35_128_tl, or custom/... with --data.")],
+    data: Data = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="imagenet (default), sample, none, a file, or a folder of Keras-named files."),
+    ] = None,
+    out: Out = None,
+    seed: Seed = settings.DEFAULT_SEED,
+    smoke: Annotated[bool | None, typer.Option("--smoke/--no-smoke", help="Two epochs, on the drawn sample.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run all stages of one row, skipping those already done: prepare, train, quantize, evaluate, report."""
+    from mbhelpers.reporting.card import paired_sentence, summary_table
+    from mbhelpers.runs import open_run
+    from mbhelpers.stages import run_row
+
+    opened = open_run(row, data_dir=data, weights=weights, out_dir=out, seed=seed, smoke=smoke)
+    if as_json:
+        with _stdout_to_stderr():
+            metrics = run_row(opened)
+        print(json.dumps(metrics, indent=1))
+        return
+    metrics = run_row(opened)
+    for text in metrics["warnings"]:
+        print(f"warning: {text}")
+    _print_table(summary_table(metrics))
+    print(paired_sentence(metrics))
+    print(f"report: {opened.folder / 'report.html'}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help=".keras, .h5 or .tflite")],
+    images: Annotated[Path, typer.Argument(metavar="DIR", help="Its sub-folders are the classes.")],
+    classes: Annotated[
+        str | None, typer.Option(help="The model's class names in its order, comma-separated. Default: sorted folders.")
+    ] = None,
+    resize: Resize = None,
+    mean: Mean = None,
+    std: Std = None,
+    threads: Annotated[int, typer.Option(help="Of LiteRT.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model file on a folder of class folders: top-1, n and interval."""
+    from mbhelpers.evaluation.files import evaluate_file
+
+    result = evaluate_file(
+        model,
+        images,
+        classes=tuple(name.strip() for name in classes.split(",")) if classes else (),
+        resize=resize,
+        mean=mean,
+        std=std,
+        threads=threads,
+    )
+    if as_json:
+        print(json.dumps(result, indent=1))
+        return
+    for text in result["warnings"]:
+        print(f"warning: {text}")
+    low, high = (100 * bound for bound in result["interval"])
+    print(f"{model.name} ({result['kind']}, {result['resolution']} px, {result['preprocessing']})")
+    print(
+        f"top-1 {100 * result['top1']:.2f} %  ({result['correct']} of n = {result['n']}, "
+        f"95 % interval {low:.2f} to {high:.2f} %)"
+    )
+    if result["top5"] is not None:
+        print(f"top-5 {100 * result['top5']:.2f} %")
+    _print_table(
+        [
+            {"class": c["class"], "n": str(c["n"])}
+            | {key: f"{100 * c[key]:.1f} %" for key in ("precision", "recall", "f1")}
+            for c in result["per_class"]
+        ]
+    )
+
+
+@app.command()
+def quantize(
+    model: Annotated[Path, typer.Argument(help=".keras or .h5")],
+    images: Annotated[Path, typer.Argument(metavar="DIR", help="Training images; sub-folders are the classes.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .tflite file to write.")],
+    number: Annotated[int, typer.Option("--images", help="Calibration images, the same number of each class.")] = 250,
+    input_type: Annotated[str, typer.Option(help="uint8, int8 or float32")] = "uint8",
+    output_type: Annotated[str, typer.Option(help="float32, uint8 or int8")] = "float32",
+    allow_float: Annotated[bool, typer.Option("--allow-float", help="Accept operators that stay in float.")] = False,
+    seed: Seed = settings.DEFAULT_SEED,
+    resize: Resize = None,
+    mean: Mean = None,
+    std: Std = None,
+) -> None:
+    """Make an int8 .tflite file from a Keras model, calibrated on images."""
+    from mbhelpers.quantization.files import quantize_file
+
+    path = quantize_file(
+        model,
+        images,
+        output,
+        number=number,
+        input_type=input_type,
+        output_type=output_type,
+        allow_float=allow_float,
+        seed=seed,
+        resize=resize,
+        mean=mean,
+        std=std,
+    )
+    print(f"{path}: {path.stat().st_size / 1024:,.0f} KiB")
+
+
+@app.command()
+def demo(out: Annotated[Path | None, typer.Option(help="Default: runs/demo in the project.")] = None) -> None:
+    """Execute the notebook 00_start_here on the drawn sample; leaves it and report.html in runs/demo."""
+    from mbhelpers.notebooks import execute
+
+    folder = out or settings.runs_folder(smoke=False) / "demo"
+    notebook = settings.project_folder() / "notebooks" / "00_start_here.ipynb"
+    if not notebook.is_file():
+        raise ValueError(f"no notebook at {notebook}; run the demo from a checkout of the project")
+    executed = execute(notebook, folder / notebook.name, {"out_dir": str(folder)})
+    print(f"executed notebook: {executed}\nreport: {folder / 'report.html'}")
+
+
+def _print_table(lines: list[dict[str, str]]) -> None:
+    names = list(lines[0])
+    widths = [max(len(name), *(len(line[name]) for line in lines)) for name in names]
+    for line in ({name: name for name in names}, *lines):
+        print("  ".join(line[name].ljust(width) for name, width in zip(names, widths, strict=True)).rstrip())
+
+
+def _stdout_to_stderr() -> Any:
+    """While JSON is wanted on standard output, progress goes to standard error."""
+    from contextlib import redirect_stdout
+
+    return redirect_stdout(sys.stderr)
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one line and exit status 2."""
+    try:
+        app()
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

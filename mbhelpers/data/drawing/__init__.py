@@ -1,0 +1,1 @@
+"""How the drawn data is painted (NumPy and Pillow only): brush, scene, and two tasks, flowers and shapes."""

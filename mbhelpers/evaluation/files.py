@@ -1,0 +1,113 @@
+"""A model file measured on a folder of images, whoever made either."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mbhelpers.data.folder import scan
+from mbhelpers.data.pipeline import load_images
+from mbhelpers.evaluation.classification import align_labels, evaluate
+from mbhelpers.inference.predictor import Predictor
+from mbhelpers.preprocessing import Preprocessing
+
+
+def evaluate_file(
+    model: Path,
+    folder: Path,
+    *,
+    classes: tuple[str, ...] = (),
+    resize: str | None = None,
+    mean: float | None = None,
+    std: float | None = None,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Measure one model file on one folder.
+
+    Args:
+        model: .keras, .h5 or .tflite.
+        folder: its sub-folders are the classes.
+        classes: the model's class names in its own order, for a file without a record; the sorted folder names
+            if empty.
+        resize: as `Predictor` takes it; so are mean and std.
+        mean: see resize.
+        std: see resize.
+        threads: of LiteRT.
+
+    Returns:
+        What `evaluate` gives, with model, kind, resolution, preprocessing, classes, skipped and warnings.
+
+    Raises:
+        ValueError: model and folder don't fit, or one of them is missing or broken.
+    """
+    images = scan(folder)
+    predictor = Predictor(model, classes=classes, resize=resize, mean=mean, std=std, threads=threads)
+    known = predictor.classes or images.classes
+    if len(known) != predictor.class_count:
+        raise ValueError(
+            f"{model} tells {predictor.class_count} classes apart, {folder} has {len(known)} ({', '.join(known)}); "
+            "evaluate it on data of its own classes, or name them in its order with --classes"
+        )
+    labels = align_labels(images.labels, images.classes, known)
+    scores = _scores(predictor, images.root, images.paths)
+    result = evaluate(scores, labels, known)
+    return result | {
+        "model": model.name,
+        "kind": predictor.kind,
+        "resolution": predictor.preprocessing.resolution,
+        "preprocessing": _describe(predictor.preprocessing),
+        "classes": known,
+        "skipped": images.skipped,
+        "warnings": _warnings(images.skipped, scores, labels, () if predictor.classes else known),
+    }
+
+
+def _scores(predictor: Predictor, root: Path, paths: np.ndarray, chunk: int = 512) -> np.ndarray:
+    """Scores of many files without holding all their pixels at once."""
+    return np.concatenate(
+        [
+            predictor.predict(load_images(root, paths[k : k + chunk], predictor.preprocessing))
+            for k in range(0, len(paths), chunk)
+        ]
+    )
+
+
+def _describe(contract: Preprocessing) -> str:
+    return f"stretch, {contract.resize}, (pixel - {contract.mean:g}) / {contract.std:g}"
+
+
+def _warnings(
+    skipped: tuple[tuple[str, str], ...], scores: np.ndarray, labels: np.ndarray, guessed: tuple[str, ...]
+) -> list[str]:
+    """What a reader of the result must know; `guessed` is the class order if it is only assumed."""
+    found = []
+    if skipped:
+        listed = "; ".join(f"{name}: {reason}" for name, reason in skipped[:5])
+        found.append(f"left out {len(skipped)} files: {listed}")
+    if guessed and (meant := better_order(scores, labels)):
+        found.append(
+            "the file does not say its class order, and the sorted folder names fit badly: another order is right far "
+            f"more often; if the model was trained so, pass --classes {','.join(guessed[k] for k in meant)}"
+        )
+    return found
+
+
+def better_order(scores: np.ndarray, labels: np.ndarray) -> tuple[int, ...] | None:
+    """Whether another class order explains the scores far better than the one assumed.
+
+    Args:
+        scores: (N, C) of the model.
+        labels: (N,) under the order assumed.
+
+    Returns:
+        For each output the label it seems to mean, where that order is right on at least 20 points more images
+        and on more than half of them; None otherwise.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    classes = scores.shape[1]
+    counts = np.zeros((classes, classes), np.int64)  # outputs x labels
+    np.add.at(counts, (scores.argmax(axis=1), labels), 1)
+    outputs, meant = linear_sum_assignment(-counts)
+    now, then = np.trace(counts) / len(labels), counts[outputs, meant].sum() / len(labels)
+    return tuple(int(k) for k in meant) if then > 0.5 and then - now > 0.2 else None

@@ -1,0 +1,41 @@
+"""Keras models from files, the legacy Keras-2 `.h5` files of the field included."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+
+def load_keras(path: Path | str) -> "keras.Model":
+    """Load a `.keras` or `.h5` model for inference or further training.
+
+    Keras 2 saved DepthwiseConv2D with a `groups` argument that Keras 3 refuses; it is always 1 and is dropped.
+
+    Raises:
+        ValueError: the file is missing, or is no model that Keras 3 can read.
+    """
+    import keras
+
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"no model at {path}; check the path")
+    if path.suffix not in (".keras", ".h5"):
+        raise ValueError(f"{path.name} is no Keras model file; its suffix must be .keras or .h5")
+
+    class Depthwise(keras.layers.DepthwiseConv2D):
+        @classmethod
+        def from_config(cls, config):
+            # A plain layer comes back, so that a model saved again needs no custom object.
+            return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
+
+    with path.open("rb") as stream:
+        if stream.read(7) == b"version":
+            raise ValueError(f"{path} is a Git LFS pointer, not the model; run `git lfs pull`")
+    try:
+        return keras.models.load_model(path, custom_objects={"DepthwiseConv2D": Depthwise}, compile=False)
+    except Exception as error:  # Keras, h5py and zipfile each have their own
+        raise ValueError(
+            f"{path} cannot be read as a Keras model ({type(error).__name__}: {str(error).splitlines()[0][:200]}); "
+            "check that the file is whole, and that it was saved by Keras 2 or 3"
+        ) from error

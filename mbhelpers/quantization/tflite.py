@@ -1,0 +1,152 @@
+"""Float and int8 TFLite files from a Keras classifier; the rescaling becomes the input's quantization."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mbhelpers.data.pipeline import check_pixels
+from mbhelpers.models.families import without_rescaling
+from mbhelpers.preprocessing import Preprocessing
+from mbhelpers.records import Record, add_to_tflite
+
+if TYPE_CHECKING:
+    import keras
+
+TYPES = ("uint8", "int8", "float32")
+
+
+def to_float(model: "keras.Model", record: Record) -> bytes:
+    """A float32 .tflite file from values on, batch of one: its input is `Preprocessing.normalize(pixels)`.
+
+    Args:
+        model: a classifier, with or without its Rescaling layer.
+        record: classes and preprocessing of the model; goes into the file.
+
+    Raises:
+        ValueError: model and record disagree.
+    """
+    with _converter(model, record.preprocessing) as converter:
+        return add_to_tflite(converter.convert(), record)
+
+
+def to_int8(
+    model: "keras.Model",
+    record: Record,
+    calibration: np.ndarray,
+    *,
+    input_type: str = "uint8",
+    output_type: str = "float32",
+    allow_float: bool = False,
+) -> bytes:
+    """A full-integer .tflite file: int8 weights (per channel) and activations, int32 biases.
+
+    With a value range of (pixel - 128) / 128 the input's scale is 1/128 and its zero-point the pixel 128, so raw
+    pixels are, bit for bit, what calibration saw.
+
+    Args:
+        model: a classifier, with or without its Rescaling layer.
+        record: classes and preprocessing of the model; goes into the file.
+        calibration: uint8 training images, (N, H, W, 3); 100 to 300 are plenty.
+        input_type: "uint8" takes pixels, "int8" pixels - 128, "float32" normalized values.
+        output_type: "float32" gives scores; the integer types are to be dequantized by the reader.
+        allow_float: lets operators that have no integer form stay in float; by default they are refused.
+
+    Raises:
+        ValueError: an unknown type, images of another dtype or shape, an operator that would stay in float, or an
+            input quantization that does not match the preprocessing.
+    """
+    import tensorflow as tf
+
+    for kind in (input_type, output_type):
+        if kind not in TYPES:
+            raise ValueError(f"unknown type {kind!r}; choose from {', '.join(TYPES)}")
+    check_pixels(calibration, record.preprocessing.resolution)
+    if len(calibration) == 0:
+        raise ValueError("calibration needs one image or more")
+    pixels = _span(calibration)
+    integer_only = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    with _converter(model, record.preprocessing) as converter:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([record.preprocessing.normalize(image[None])] for image in pixels)
+        converter.target_spec.supported_ops = [*integer_only, tf.lite.OpsSet.TFLITE_BUILTINS][: 1 + allow_float]
+        converter.inference_input_type = getattr(tf, input_type)
+        converter.inference_output_type = getattr(tf, output_type)
+        try:
+            content = converter.convert()
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"the model has an operator without an integer form ({str(error).splitlines()[0][:200]}); "
+                "replace it, or allow float fallback (--allow-float) and accept it on the board"
+            ) from error
+    if not allow_float and (left := float_operators(content)):
+        raise ValueError(
+            f"{', '.join(left)} would stay in float; replace them, or allow float fallback (--allow-float)"
+        )
+    _check_input(content, record.preprocessing, input_type)
+    return add_to_tflite(content, record)
+
+
+def float_operators(content: bytes) -> list[str]:
+    """Operators of a .tflite file that compute in float32, QUANTIZE and DEQUANTIZE aside; sorted names."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+    graph = schema.ModelT.InitFromPackedBuf(content, 0)
+    found = set()
+    for part in graph.subgraphs:
+        for operator in part.operators:
+            code = graph.operatorCodes[operator.opcodeIndex]
+            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            outputs = [part.tensors[k].type for k in operator.outputs]
+            if name not in ("QUANTIZE", "DEQUANTIZE") and schema.TensorType.FLOAT32 in outputs:
+                found.add(name)
+    return sorted(found)
+
+
+@contextmanager
+def _converter(model: "keras.Model", preprocessing: Preprocessing) -> Iterator[Any]:
+    """A converter on the model's graph from values on; its SavedModel lives as long as the block."""
+    import keras
+    import tensorflow as tf
+
+    graph = without_rescaling(model, preprocessing)
+    side = preprocessing.resolution
+    with tempfile.TemporaryDirectory() as folder:
+        # By way of a SavedModel, about twice as fast as from the Keras object.
+        graph.export(
+            folder,
+            format="tf_saved_model",
+            verbose=False,
+            input_signature=[keras.InputSpec("float32", shape=(1, side, side, 3), name="image")],
+        )
+        yield tf.lite.TFLiteConverter.from_saved_model(folder)
+
+
+def _span(images: np.ndarray) -> np.ndarray:
+    """Make the images reach from 0 to 255, so that the input's range is the pixel's.
+
+    Photographs do by themselves. Where a set does not, two corner pixels of one image are set to black and white.
+    """
+    if images.min() == 0 and images.max() == 255:
+        return images
+    images = images.copy()
+    images[0, 0, 0], images[0, 0, -1] = 0, 255
+    return images
+
+
+def _check_input(content: bytes, preprocessing: Preprocessing, input_type: str) -> None:
+    """Refuse a file whose input scale is not the one that the preprocessing promises."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    if input_type == "float32":
+        return
+    scale, zero_point = Interpreter(model_content=content).get_input_details()[0]["quantization"]
+    pixel_zero = zero_point if input_type == "uint8" else zero_point + 128
+    if not np.isclose(scale, 1 / preprocessing.std, rtol=1e-5) or abs(pixel_zero - preprocessing.mean) > 0.5:
+        raise ValueError(
+            f"the converter chose input scale {scale} and zero-point {pixel_zero}, the preprocessing means "
+            f"{1 / preprocessing.std} and {preprocessing.mean}; the calibration images don't span 0..255"
+        )

@@ -1,0 +1,119 @@
+"""One run: a row, what it is made from, and the folder that its artifacts share."""
+
+import os
+import platform
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mbhelpers import settings
+from mbhelpers.files import read_json, write_json
+from mbhelpers.rows import Row
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to make and from what; `open_run` fills in the defaults.
+
+    Attributes:
+        row: the row of the card.
+        data_dir: "sample", a folder, or None for the project's data folder, fetched when it is absent.
+        weights: "imagenet", "sample", "none", a file or a folder of Keras-named files.
+        out_dir: the folder of all runs.
+        seed: of split, training and calibration.
+        smoke: short and on drawn data.
+    """
+
+    row: Row
+    data_dir: str | None
+    weights: str
+    out_dir: Path
+    seed: int
+    smoke: bool
+
+    @property
+    def folder(self) -> Path:
+        """Where this run's artifacts lie."""
+        return self.out_dir / str(self.row)
+
+    def variant(self, name: str) -> "Run":
+        """The same run of another variant, such as the tl run that fft starts from."""
+        return replace(self, row=replace(self.row, variant=name))
+
+    def command(self) -> str:
+        """The command that makes this run again."""
+        data = f" --data {self.data_dir}" if self.data_dir else ""
+        weights = "" if self.weights == "imagenet" else f" --weights {self.weights}"
+        smoke = " --smoke" if self.smoke else ""
+        return f"mbhelpers run {self.row}{data}{weights} --seed {self.seed}{smoke}"
+
+
+def open_run(
+    row: str | Row,
+    *,
+    data_dir: str | Path | None = None,
+    weights: str | Path | None = None,
+    out_dir: str | Path | None = None,
+    seed: int = settings.DEFAULT_SEED,
+    smoke: bool | None = None,
+) -> Run:
+    """Name a run, and hold its folder to that name.
+
+    Args:
+        row: such as "flowers/mobilenet_v2_0.35_128_tl".
+        data_dir: None is the real data, or the drawn sample in smoke mode.
+        weights: None is "imagenet", or "sample" in smoke mode.
+        out_dir: None is `runs/` in the project, or `runs/smoke/` in smoke mode.
+        seed: of split, training and calibration.
+        smoke: None asks the environment.
+
+    Raises:
+        ValueError: the row is malformed or not a classifier's, or the folder holds a run made otherwise.
+    """
+    parsed = Row.parse(row)
+    if not parsed.variant:
+        raise ValueError(f"{parsed} names no variant; add _tfs, _tl or _fft")
+    short = settings.smoke(smoke)
+    if data_dir is None and short:
+        data_dir = settings.SAMPLE
+    run = Run(
+        row=parsed,
+        data_dir=None if data_dir is None else str(data_dir),
+        weights=str(weights) if weights is not None else settings.SAMPLE if short else "imagenet",
+        out_dir=Path(out_dir) if out_dir is not None else settings.runs_folder(short),
+        seed=int(seed),
+        smoke=short,
+    )
+    _hold(run)
+    return run
+
+
+def _hold(run: Run) -> None:
+    """Write row.json, or compare with the one that is there: artifacts of two settings must not mix."""
+    wanted = {"row": str(run.row), "data": run.data_dir or "fetched", "weights": run.weights, "seed": run.seed}
+    wanted["smoke"] = run.smoke
+    path = run.folder / "row.json"
+    if not path.is_file():
+        write_json(path, wanted)
+        return
+    held = read_json(path)
+    differs = [key for key in wanted if held.get(key) != wanted[key]]
+    if differs:
+        made = ", ".join(f"{key} {held.get(key)!r}" for key in differs)
+        asked = ", ".join(f"{key} {wanted[key]!r}" for key in differs)
+        raise ValueError(
+            f"{run.folder} holds a run made with {made}, not {asked}; "
+            "choose another folder (--out, in a notebook out_dir), or delete that one to start again"
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions that decide the numbers."""
+    names = ("mbhelpers", "tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "scikit-learn")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+
+
+def machine() -> dict[str, Any]:
+    """The machine's kind, for times to be read beside it."""
+    return {"processor": platform.machine(), "cores": os.cpu_count(), "system": platform.system()}
