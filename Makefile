@@ -26,7 +26,8 @@ demo: install
 	$(BIN)/mbhelpers demo
 
 test: lint
-	MBHELPERS_SMOKE=1 $(BIN)/python -m pytest --nbval-lax -n 2 --dist loadgroup
+	rm -rf runs/smoke
+	MBHELPERS_SMOKE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 --dist loadgroup
 
 lint: install
 	$(BIN)/ruff check .
@@ -44,7 +45,7 @@ notebooks: install
 	$(BIN)/python -m mbhelpers.notebooks
 
 lab: install
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -156,14 +156,19 @@ def quantize(
 @app.command()
 def demo(out: Annotated[Path | None, typer.Option(help="Default: runs/demo in the project.")] = None) -> None:
     """Execute the notebook 00_start_here on the drawn sample; leaves it and report.html in runs/demo."""
-    from mbhelpers.notebooks import execute
+    from mbhelpers.notebooks import execute, parameter_defaults
+    from mbhelpers.runs import open_run
+    from mbhelpers.stages import report
 
     folder = out or settings.runs_folder(smoke=False) / "demo"
     notebook = settings.project_folder() / "notebooks" / "00_start_here.ipynb"
     if not notebook.is_file():
         raise ValueError(f"no notebook at {notebook}; run the demo from a checkout of the project")
-    executed = execute(notebook, folder / notebook.name, {"out_dir": str(folder)})
-    print(f"executed notebook: {executed}\nreport: {folder / 'report.html'}")
+    values = parameter_defaults(notebook) | {"out_dir": str(folder.resolve())}
+    print(f"executing {notebook.name} on the drawn sample")
+    executed = execute(notebook, folder / notebook.name, values)
+    path = report(open_run(**values), folder / "report.html")
+    print(f"executed notebook: {executed}\nreport: {path}")
 
 
 def _print_table(lines: list[dict[str, str]]) -> None:

@@ -5,6 +5,7 @@ Files are decoded as RGB by Pillow, resized as the contract says and kept uint8.
 `value = (pixel - mean) / std`.
 """
 
+import struct
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,17 @@ import numpy as np
 from PIL import Image, ImageOps
 
 _RESAMPLING = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}
+
+UNREADABLE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+"""What Pillow raises on a damaged file; struct.error comes from damaged EXIF data."""
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An opened picture of any mode as 8-bit RGB, its EXIF rotation applied; transparency is dropped."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I;16"):  # convert would clip 16 bits at 255, which leaves an all but white picture
+        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+    return upright.convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ class Preprocessing:
         Returns:
             uint8 RGB pixels, (resolution, resolution, 3).
         """
-        rgb = ImageOps.exif_transpose(image).convert("RGB")
+        rgb = upright_rgb(image)
         if rgb.size != (self.resolution, self.resolution):
             rgb = rgb.resize((self.resolution, self.resolution), _RESAMPLING[self.resize])
         return np.asarray(rgb)
@@ -62,7 +74,7 @@ class Preprocessing:
                 return self.fit(image)
         except FileNotFoundError:
             raise ValueError(f"no image at {path}; check the path") from None
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except UNREADABLE as error:
             raise ValueError(f"{path} is not a readable image ({error}); replace or remove it") from error
 
     def normalize(self, pixels: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -43,8 +44,9 @@ class Run:
 
     def command(self) -> str:
         """The command that makes this run again."""
-        data = f" --data {self.data_dir}" if self.data_dir else ""
-        weights = "" if self.weights == "imagenet" else f" --weights {self.weights}"
+        data = f" --data {shlex.quote(self.data_dir)}" if self.data_dir else ""
+        default = self.weights == "imagenet" and not self.smoke
+        weights = "" if default else f" --weights {shlex.quote(self.weights)}"
         smoke = " --smoke" if self.smoke else ""
         return f"mbhelpers run {self.row}{data}{weights} --seed {self.seed}{smoke}"
 
@@ -77,6 +79,8 @@ def open_run(
     short = settings.smoke(smoke)
     if data_dir is None and short:
         data_dir = settings.SAMPLE
+    elif data_dir is not None and Path(data_dir).resolve() == settings.sample_folder().resolve():
+        data_dir = settings.SAMPLE  # by its path or by its name, the sample is the sample
     run = Run(
         row=parsed,
         data_dir=None if data_dir is None else str(data_dir),

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from scipy.fft import dctn
 from tqdm import tqdm
+
+from mbhelpers.preprocessing import UNREADABLE, upright_rgb
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 THUMBNAIL = 24
@@ -81,7 +83,7 @@ def scan(root: Path, classes: tuple[str, ...] | None = None) -> ImageFolder:
         (file, label)
         for label, name in enumerate(present)
         for file in sorted((root / name).rglob("*"))
-        if file.is_file() and not file.name.startswith(".")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
     ]
     with ThreadPoolExecutor(8) as pool:
         looks = pool.map(lambda entry: _look(entry[0]), files)
@@ -141,8 +143,8 @@ def _look(file: Path) -> _Look:
     try:
         with Image.open(io.BytesIO(content)) as image:
             size = image.size
-            rgb = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            rgb = upright_rgb(image)
+    except UNREADABLE as error:
         return _Look(f"corrupt image: {str(error).replace(str(file), '').strip()[:120]}")
     grey = rgb.convert("L")
     thumbnail = np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=3.0))

@@ -37,8 +37,12 @@ code { background: var(--soft); padding: .1rem .3rem; overflow-wrap: anywhere; }
 """
 
 
+FILES = {"float": "model.keras", "float_tflite": "model_float.tflite", "int8": "model_int8.tflite"}
+"""The files that a run measures, in the order of the table."""
+
+
 def summary_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
-    """The card's table: a line for float, one for int8, ready to print.
+    """The card's table, ready to print: float in Keras and in LiteRT, and int8.
 
     Args:
         metrics: what `stages.evaluate` gives.
@@ -47,17 +51,17 @@ def summary_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
         Lines with the columns model, top-1, 95 % interval, n, published, file, size.
     """
     lines = []
-    for kind, file in (("float", "model_float.tflite"), ("int8", "model_int8.tflite")):
-        result, low_high = metrics[kind], metrics[kind]["interval"]
-        low, high = (f"{100 * bound:.1f}" for bound in low_high)
+    for kind, file in FILES.items():
+        result = metrics[kind]
+        low, high = (f"{100 * bound:.1f}" for bound in result["interval"])
         value = metrics["published"].get(kind)
         lines.append(
             {
-                "model": kind,
+                "model": kind.replace("_tflite", " in LiteRT"),
                 "top-1": f"{100 * result['top1']:.1f} %",
                 "95 % interval": f"{low} to {high} %",
                 "n": str(result["n"]),
-                "published": f"{value:.1f} %" if value else "none",
+                "published": f"{value:.1f} %" if value else "-",
                 "file": file,
                 "size": f"{metrics['sizes'][file] / 1024:,.0f} KiB",
             }

@@ -60,6 +60,7 @@ def fit(
     recipe = recipe.fitted(len(training[0]))
     steps = steps_per_epoch(len(training[0]), recipe.batch_size)
     keras.utils.set_random_seed(seed)
+    _set_batch_norm_momentum(model, recipe.batch_norm_momentum)
     _compile(model, recipe, steps * recipe.epochs)
     keeper = _make_keeper(model, recipe, folder, steps, {"recipe": recipe.to_json(), "seed": seed})
     first = keeper.restore()
@@ -107,6 +108,16 @@ def _check_labels(labels: np.ndarray, n: int, outputs: int) -> None:
             f"labels run from {np.min(labels)} to {np.max(labels)}, the model knows {classes} classes; "
             "build it with as many classes as the data has"
         )
+
+
+def _set_batch_norm_momentum(model: "keras.Model", momentum: float) -> None:
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _set_batch_norm_momentum(layer, momentum)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum
 
 
 def _targets(labels, outputs: int):

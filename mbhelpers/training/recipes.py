@@ -22,6 +22,8 @@ class Recipe:
         weight_decay: of AdamW; 0 is plain Adam.
         dropout: before the classifier.
         label_smoothing: share of the target spread over all classes.
+        batch_norm_momentum: of the moving statistics. Keras' MobileNetV2 comes with 0.999, which needs thousands
+            of steps to forget its start: on a few hundred, validation stays at chance while training does well.
         patience: epochs without a better validation loss before training stops early.
         train_backbone: False freezes everything but the classifier.
         start_from: the variant whose trained model this one starts from; empty for the row's weights.
@@ -36,6 +38,7 @@ class Recipe:
     weight_decay: float = 0.0
     dropout: float = 0.0
     label_smoothing: float = 0.0
+    batch_norm_momentum: float = 0.9
     patience: int = 1000
     train_backbone: bool = True
     start_from: str = ""

@@ -34,7 +34,5 @@ def test_smoke_run_with_other_parameters(path, tmp_path, monkeypatch):
     }
     values = {name: value for name, value in wanted.items() if name in defaults}
     same = [name for name, value in values.items() if defaults[name] == value]
-    assert not same, (
-        f"{path.name}: {same} pass the default, so this run would show nothing; change the default"
-    )
+    assert not same, f"{path.name}: {same} pass the default, so this run would show nothing; change the default"
     notebooks.execute(path, tmp_path / "executed" / path.name, values)

@@ -227,9 +227,7 @@ def test_a_new_notebook_stales_the_index_and_a_number_counts_once(collection):
 @pytest.mark.parametrize("text", ["{", "[]", '{"cells": [{"source": 1}]}'])
 def test_a_broken_file_is_named(collection, text):
     (collection / "10_first.ipynb").write_text(text, encoding="utf-8")
-    assert [
-        "notebooks/10_first.ipynb: no valid notebook" in line for line in notebooks.check(collection)
-    ] == [True]
+    assert ["notebooks/10_first.ipynb: no valid notebook" in line for line in notebooks.check(collection)] == [True]
 
 
 def test_command_line(collection, monkeypatch, capsys):
@@ -276,9 +274,7 @@ def test_a_failing_cell_is_named_and_leaves_no_output(collection, tmp_path):
     cells[5].source += "\nepochs / 0"
     source = save(collection, "10_first.ipynb", cells)
     output = tmp_path / "out" / "10.ipynb"
-    with pytest.raises(
-        notebooks.NotebookError, match=r"10_first\.ipynb: cell 5 raised ZeroDivisionError: div"
-    ):
+    with pytest.raises(notebooks.NotebookError, match=r"10_first\.ipynb: cell 5 raised ZeroDivisionError: div"):
         notebooks.execute(source, output, {"seed": 7})
     assert [path.name for path in output.parent.iterdir()] == ["10.failed.ipynb"]
     assert "ZeroDivisionError" in (output.parent / "10.failed.ipynb").read_text(encoding="utf-8")
