@@ -7,8 +7,4 @@ them behind one call; `evaluation` counts, with intervals; `reporting` draws; `s
 function a stage, and `cli` and the notebooks call nothing else to run a row.
 """
 
-from mbhelpers import settings as _settings
-
 __version__ = "0.1.0"
-
-_settings.quiet_tensorflow()

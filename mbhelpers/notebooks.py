@@ -218,7 +218,7 @@ def _own_kernel_manager() -> type:
     class OwnKernelManager(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(**get_kernel_dict())
+            return KernelSpec(**get_kernel_dict(["--log-level=ERROR"]))
 
     return OwnKernelManager
 

@@ -9,7 +9,7 @@ from importlib import resources
 DATASETS = ("flowers", "plant_village", "food101", "coco_person", "coco2017_person", "coco2017_80", "custom")
 VARIANTS = {
     "tfs": "training from scratch",
-    "tl": "transfer learning: ImageNet backbone frozen, only the head trains",
+    "tl": "transfer learning: the backbone stays frozen, only the head trains",
     "fft": "full fine-tuning: starts from the tl model, every layer trains",
 }
 _PATTERN = re.compile(

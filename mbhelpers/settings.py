@@ -11,11 +11,6 @@ SAMPLE = "sample"
 """The name of the drawn data set and of the backbone trained on drawn pictures."""
 
 
-def quiet_tensorflow() -> None:
-    """Hide TensorFlow's start-up log (CPU features, absent CUDA) unless the user chose a level."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
 def project_folder() -> Path:
     """The checkout that holds this package, or the current folder for an installed package."""
     checkout = Path(__file__).resolve().parent.parent

@@ -14,6 +14,7 @@ from mbhelpers.data import source
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.data.split import Split, load_split, make_split, save_split
 from mbhelpers.files import read_json, replacing, sha256, write_json
+from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing, preset
 from mbhelpers.quantization.calibration import calibration_set
 from mbhelpers.records import Record, add_to_keras, read_record
@@ -110,6 +111,9 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
     Raises:
         ValueError: data or weights don't fit, or the loss became non-finite.
     """
+    load_tensorflow()
+    import keras
+
     from mbhelpers.models.weights import find_weights
     from mbhelpers.training.fit import discard_state, fit
 
@@ -132,7 +136,8 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
     }
     write_json(run.folder / "history.json", history)
     with replacing(path) as temporary:
-        model.save(temporary)
+        # The same layers without the optimizer, whose moments would treble the file.
+        keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
         add_to_keras(temporary, Record(split.classes, row_preprocessing(run), made))
     discard_state(run.folder)
     return path

@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from mbhelpers.data.catalog import CATALOG
 from mbhelpers.files import replacing
+from mbhelpers.native import load_tensorflow
 
 
 def fetch(folder: Path) -> Path:
@@ -20,6 +21,7 @@ def fetch(folder: Path) -> Path:
 
     Source: https://www.tensorflow.org/datasets/catalog/tf_flowers
     """
+    load_tensorflow()
     import tensorflow_datasets as tfds
 
     dataset = CATALOG["flowers"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mbhelpers.data.augment import Augmentation, augment
+from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -71,32 +73,31 @@ def training_batches(
     Returns:
         Batches of uint8 (B, H, W, 3) and int64 (B,), `steps_per_epoch` of them an epoch.
     """
+    load_tensorflow()
     import tensorflow as tf
 
     check_pixels(images)
     steps = steps_per_epoch(len(images), batch_size)
     labels = np.asarray(labels, np.int64)
 
+    @cache
     def order(epoch: int) -> np.ndarray:
         return np.random.default_rng([seed, epoch]).permutation(len(images))
 
-    def batches():
-        for epoch in range(first_epoch, epochs):
-            chosen = order(epoch)
-            for step in range(steps):
-                here = np.sort(chosen[step * batch_size : (step + 1) * batch_size])
-                yield images[here], labels[here], np.array([seed, epoch * steps + step], np.int64)
+    def take(number: np.int64) -> tuple[np.ndarray, np.ndarray]:
+        epoch, step = divmod(int(number), steps)
+        here = np.sort(order(epoch)[step * batch_size : (step + 1) * batch_size])
+        return images[here], labels[here]
 
-    spec = (
-        tf.TensorSpec((None, *images.shape[1:]), tf.uint8),
-        tf.TensorSpec((None,), tf.int64),
-        tf.TensorSpec((2,), tf.int64),
-    )
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=spec)
-    dataset = dataset.map(
-        lambda x, y, key: (augment(x, key, augmentation) if augmentation else x, y),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
+    def batch(number: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor"]:
+        pixels, classes = tf.numpy_function(take, [number], (tf.uint8, tf.int64), stateful=False)
+        pixels = tf.ensure_shape(pixels, (None, *images.shape[1:]))
+        if augmentation:
+            pixels = augment(pixels, tf.stack([tf.constant(seed, tf.int64), number]), augmentation)
+        return pixels, tf.ensure_shape(classes, (None,))
+
+    dataset = tf.data.Dataset.range(first_epoch * steps, epochs * steps)
+    dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 

@@ -70,8 +70,8 @@ def compare(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> dict[s
     Raises:
         ValueError: scores and labels don't fit.
     """
-    _check(first, labels, first.shape[1])
-    _check(second, labels, first.shape[1])
+    _check(first, labels, first.shape[-1])
+    _check(second, labels, first.shape[-1])
     one, two = first.argmax(axis=1), second.argmax(axis=1)
     only_first = int(((one == labels) & (two != labels)).sum())
     only_second = int(((two == labels) & (one != labels)).sum())

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from mbhelpers.data.pipeline import check_pixels
+from mbhelpers.native import quietly
 from mbhelpers.preprocessing import Preprocessing, preset
 from mbhelpers.records import read_record
 
@@ -138,8 +139,9 @@ class _LiteRT:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            self.interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            self.interpreter.allocate_tensors()
+            with quietly():
+                self.interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                self.interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"{path} cannot be loaded by LiteRT ({error}); make it again") from error
         inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mbhelpers.models.weights import find_weights, load_weights
+from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def build_backbone(
     Raises:
         ValueError: unknown architecture, weights that are absent or don't fit, or a failed download.
     """
+    load_tensorflow()
     import keras
 
     if architecture != "mobilenet_v2":
@@ -85,6 +87,7 @@ def build_classifier(
     Raises:
         ValueError: fewer than two classes, binary with more than two, or what `build_backbone` raises.
     """
+    load_tensorflow()
     import keras
 
     if classes < 2 or (binary and classes != 2):

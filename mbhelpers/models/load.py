@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mbhelpers.native import load_tensorflow
+
 if TYPE_CHECKING:
     import keras
 
@@ -15,6 +17,7 @@ def load_keras(path: Path | str) -> "keras.Model":
     Raises:
         ValueError: the file is missing, or is no model that Keras 3 can read.
     """
+    load_tensorflow()
     import keras
 
     path = Path(path)

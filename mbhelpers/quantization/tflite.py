@@ -9,6 +9,7 @@ import numpy as np
 
 from mbhelpers.data.pipeline import check_pixels
 from mbhelpers.models.families import without_rescaling
+from mbhelpers.native import load_tensorflow, quietly
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.records import Record, add_to_tflite
 
@@ -28,8 +29,9 @@ def to_float(model: "keras.Model", record: Record) -> bytes:
     Raises:
         ValueError: model and record disagree.
     """
-    with _converter(model, record.preprocessing) as converter:
-        return add_to_tflite(converter.convert(), record)
+    with _converter(model, record.preprocessing) as converter, quietly():
+        content = converter.convert()
+    return add_to_tflite(content, record)
 
 
 def to_int8(
@@ -58,6 +60,7 @@ def to_int8(
         ValueError: an unknown type, images of another dtype or shape, an operator that would stay in float, or an
             input quantization that does not match the preprocessing.
     """
+    load_tensorflow()
     import tensorflow as tf
 
     for kind in (input_type, output_type):
@@ -75,7 +78,8 @@ def to_int8(
         converter.inference_input_type = getattr(tf, input_type)
         converter.inference_output_type = getattr(tf, output_type)
         try:
-            content = converter.convert()
+            with quietly():
+                content = converter.convert()
         except (RuntimeError, ValueError) as error:
             raise ValueError(
                 f"the model has an operator without an integer form ({str(error).splitlines()[0][:200]}); "

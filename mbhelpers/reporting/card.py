@@ -30,6 +30,8 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .9rem .35rem 0; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.5rem; }
+dd { margin: 0; overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; }
 code { background: var(--soft); padding: .1rem .3rem; overflow-wrap: anywhere; }
 .warning { background: var(--warn); padding: .6rem .9rem; }
@@ -153,17 +155,18 @@ def _table(lines: list[dict[str, str]]) -> str:
 def _provenance(metrics: dict[str, Any]) -> str:
     made = metrics["made"]
     images = made["data"]["images"]
-    lines = [
-        {"": "command", "value": made["command"]},
-        {"": "data", "value": f"{made['data']['dataset']}, {made['data']['source']}"},
-        {"": "images", "value": ", ".join(f"{n} {part}" for part, n in images.items())},
-        {"": "data fingerprint", "value": made["data"]["fingerprint"][:16]},
-        {"": "starting weights", "value": str(made["start"].get("name", f"the {made['start'].get('model')} model"))},
-        {"": "calibration images", "value": str(made["calibration"]["images"])},
-        {"": "seed", "value": str(made["seed"])},
-        {"": "training", "value": f"{made['training_seconds']:.0f} s on {made['machine']['cores']} cores"},
-    ]
-    return _table(lines)
+    facts = {
+        "command": made["command"],
+        "data": f"{made['data']['dataset']}, {made['data']['source']}",
+        "images": ", ".join(f"{n} {part}" for part, n in images.items()),
+        "data fingerprint": made["data"]["fingerprint"][:16],
+        "starting weights": made["start"].get("name", f"the {made['start'].get('model')} model"),
+        "calibration images": made["calibration"]["images"],
+        "seed": made["seed"],
+        "training": f"{made['training_seconds']:.0f} s on {made['machine']['cores']} cores",
+    }
+    rows = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(str(v))}</dd>" for k, v in facts.items())
+    return f"<dl>{rows}</dl>"
 
 
 def _versions(metrics: dict[str, Any]) -> str:

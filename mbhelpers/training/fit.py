@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from mbhelpers.data.pipeline import check_pixels, steps_per_epoch, training_batches
 from mbhelpers.files import replacing
+from mbhelpers.native import load_tensorflow
 from mbhelpers.training.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def fit(
         ValueError: images are not uint8 of the model's size, labels don't fit the outputs, the loss is not
             finite, or the folder can't be written.
     """
+    load_tensorflow()
     import keras
 
     side = model.input_shape[1]

@@ -1,3 +1,4 @@
+import contextlib
 import io
 
 import numpy as np
@@ -105,17 +106,10 @@ def cut(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
-def damaged_exif(content: bytes) -> bytes:
-    """The type of the width field says text: Pillow can read the picture, but not write the block back."""
-    place = content.index(b"\x01\x00\x00\x04")  # big-endian tag 256 (ImageWidth), type 4 (long)
-    return content[: place + 3] + b"\x02" + content[place + 4 :]
-
-
 @pytest.fixture(scope="module")
 def jpeg(draw) -> bytes:
     exif = Image.Exif()
-    exif.endian = ">"
-    exif[256] = 2**31
+    exif[256] = 99
     exif[274] = 6
     stream = io.BytesIO()
     draw(3).save(stream, "JPEG", exif=exif)
@@ -138,19 +132,13 @@ def test_a_bad_image_is_named(tmp_path, jpeg, change, why):
         preset("mbhelpers", 8).load(path)
 
 
-def test_damaged_exif_is_an_image_error_or_none(tmp_path, monkeypatch, jpeg):
-    """Pillow raises struct.error where it cannot write the EXIF block of a turned picture back."""
-    import struct
-
-    from mbhelpers import preprocessing
-
-    def refuse(_):
-        raise struct.error("required argument is not an integer")
-
-    monkeypatch.setattr(preprocessing.ImageOps, "exif_transpose", refuse)
-    (tmp_path / "a.jpg").write_bytes(jpeg)
-    with pytest.raises(ValueError, match=r"a\.jpg is not a readable image \(required argument"):
-        preset("mbhelpers", 8).load(tmp_path / "a.jpg")
+def test_damaged_exif_is_an_error_of_ours(tmp_path, jpeg):
+    """One flipped byte: the width's type becomes text, and Pillow can't write the block of the turned picture back."""
+    assert jpeg.count(b"\x01\x00\x00\x04") == 1  # tag 256, ImageWidth; type 4, a number
+    (tmp_path / "a.jpg").write_bytes(jpeg.replace(b"\x01\x00\x00\x04", b"\x01\x00\x00\x02"))
+    # struct.error, as Pillow 13 raises it, would end a whole scan; a Pillow that reads the picture is welcome.
+    with contextlib.suppress(ValueError):
+        assert preset("mbhelpers", 8).load(tmp_path / "a.jpg").shape == (8, 8, 3)
 
 
 def test_a_missing_image_is_named(tmp_path):

@@ -84,7 +84,7 @@ def test_a_damaged_archive_is_an_error_of_ours(tmp_path):
     content = path.read_bytes()
     assert content.count(b"daisy") == 1
     path.write_bytes(content.replace(b"daisy", b"dxisy"))  # the checksum no longer fits
-    with pytest.raises(ValueError, match="is not a whole .keras file"):
+    with pytest.raises(ValueError, match=r"is not a whole \.keras file"):
         read_record(path)
 
 

@@ -1,4 +1,3 @@
-import os
 import sys
 
 import pytest
@@ -68,15 +67,6 @@ def test_project_folder_without_a_checkout(monkeypatch, tmp_path):
     monkeypatch.setattr(settings, "__file__", str(tmp_path / "site-packages" / "mbhelpers" / "settings.py"))
     monkeypatch.chdir(tmp_path)
     assert settings.project_folder() == tmp_path
-
-
-def test_tensorflow_is_quiet_unless_the_user_chose(monkeypatch):
-    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
-    settings.quiet_tensorflow()
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
-    settings.quiet_tensorflow()
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
 
 
 def test_on_colab(monkeypatch):

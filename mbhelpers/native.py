@@ -1,0 +1,45 @@
+"""Native libraries without their chatter: TensorFlow, its converter and LiteRT write past Python's logging."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Hold back what is written to the process's standard error; show it only if the block fails.
+
+    TensorFlow's start-up lines (CPU features, absent CUDA) and the converter's come before or beside any log level,
+    and fill notebooks with red boxes.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and Keras without their start-up lines; call it where the first import may happen."""
+    if "tensorflow" in sys.modules:
+        return
+    with quietly():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # looks for CUDA, and says so
+    # "Assets written to ..." for every export
+    tf.get_logger().setLevel("ERROR")

@@ -1,0 +1,151 @@
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from mbhelpers.evaluation.classification import evaluate
+from mbhelpers.reporting import plots
+
+
+def names(count: int) -> tuple[str, ...]:
+    return tuple(f"class_{k:02d}" for k in range(count))
+
+
+def result(classes: int, seed: int = 0) -> dict:
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(classes), 6)
+    return evaluate(rng.random((len(labels), classes)), labels, names(classes))
+
+
+def results(classes: int) -> dict[str, dict]:
+    return {"float": result(classes), "int8": result(classes, 1)}
+
+
+def pictures(classes: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (min(classes, 11), 8, 8, 3), np.uint8)
+
+
+def counts(classes: int) -> dict[str, dict[str, int]]:
+    return {part: {name: k + 1 for k, name in enumerate(names(classes))} for part in ("train", "validation", "test")}
+
+
+HISTORY = [
+    {"loss": 1.5, "accuracy": 0.4, "val_loss": 1.4, "val_accuracy": 0.5, "seconds": 1.0},
+    {"loss": 1.0, "accuracy": 0.6, "val_loss": 1.1, "val_accuracy": 0.6, "seconds": 1.0},
+    {"loss": 0.5, "accuracy": 0.8, "val_loss": 1.2, "val_accuracy": 0.7, "seconds": 1.0},
+]
+
+CHARTS = {
+    "plot_counts": lambda n: plots.plot_counts(counts(n)),
+    "plot_history": lambda n: plots.plot_history(HISTORY),
+    "plot_history of one epoch": lambda n: plots.plot_history(HISTORY[:1]),
+    "plot_confusion": lambda n: plots.plot_confusion(results(n), names(n)),
+    "plot_accuracy": lambda n: plots.plot_accuracy(results(n), {"int8": 88.0}),
+    "plot_accuracy, nothing published": lambda n: plots.plot_accuracy(results(n)),
+    "plot_per_class": lambda n: plots.plot_per_class(results(n)),
+    "plot_sizes": lambda n: plots.plot_sizes({"model_float.tflite": 1_600_000, "model_int8.tflite": 500_000}),
+}
+GRIDS = {
+    "show_images": lambda n: plots.show_images(pictures(n)),
+    "show_predictions": lambda n: plots.show_predictions(
+        pictures(n), np.arange(len(pictures(n))), np.eye(n)[: len(pictures(n))], names(n)
+    ),
+}
+
+
+def says_what_it_shows(label: str, ticks: list) -> bool:
+    """A quantity has a label; an axis of classes or models has their names at its ticks."""
+    words = [tick.get_text() for tick in ticks if tick.get_text()]
+    return bool(label) or any(any(letter.isalpha() for letter in word) for word in words)
+
+
+@pytest.mark.parametrize("classes", [2, 39])
+@pytest.mark.parametrize("chart", CHARTS)
+def test_a_chart_names_its_axes(chart, classes):
+    figure = CHARTS[chart](classes)
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    assert figure.axes
+    for axis in figure.axes:
+        if axis.get_label() == "<colorbar>":
+            assert axis.get_ylabel()
+            continue
+        assert says_what_it_shows(axis.get_xlabel(), axis.get_xticklabels()), f"x of {chart}"
+        assert says_what_it_shows(axis.get_ylabel(), axis.get_yticklabels()), f"y of {chart}"
+    assert plt.get_fignums() == [], "a figure left open is shown a second time in a notebook"
+
+
+@pytest.mark.parametrize("classes", [2, 39])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_grid_shows_every_picture(grid, classes):
+    figure = GRIDS[grid](classes)
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    shown = [axis.images[0].get_array() for axis in figure.axes if axis.images]
+    np.testing.assert_array_equal(np.stack(shown), pictures(classes))
+    assert not any(axis.axison for axis in figure.axes), "pictures need no ticks"
+    assert plt.get_fignums() == []
+
+
+def test_confusion_shows_counts_of_few_classes_and_colours_only_of_many():
+    few = plots.plot_confusion({"int8": result(3)}, names(3))
+    assert [int(text.get_text()) for text in few.axes[0].texts] == np.ravel(result(3)["confusion"]).tolist()
+    assert not plots.plot_confusion({"int8": result(39)}, names(39)).axes[0].texts
+    shares = few.axes[0].images[0].get_array()
+    np.testing.assert_allclose(shares.sum(axis=1), 100)
+
+
+def test_counts_are_stacked_to_their_sum():
+    figure = plots.plot_counts({"train": {"cat": 5, "dog": 3}, "validation": {"cat": 1, "dog": 1},
+                                "test": {"cat": 2, "dog": 4}})  # fmt: skip
+    ends = [bar.get_x() + bar.get_width() for bar in figure.axes[0].containers[2]]
+    assert ends == [8, 8]
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["train", "validation", "test"]
+
+
+def test_history_marks_the_epoch_kept():
+    figure = plots.plot_history(HISTORY)
+    marked = [line for line in figure.axes[0].lines if str(line.get_label()).startswith("kept")]
+    assert [line.get_label() for line in marked] == ["kept: epoch 2"], "the lowest validation loss"
+    accuracy = next(line for line in figure.axes[1].lines if line.get_label() == "train")
+    np.testing.assert_allclose(accuracy.get_ydata(), [40, 60, 80])
+
+
+def test_accuracy_shows_interval_and_n():
+    figure = plots.plot_accuracy({"int8": result(2)}, {"int8": 88.0, "float": 90.0})
+    axis = figure.axes[0]
+    assert axis.get_yticklabels()[0].get_text() == "int8 (n = 12)"
+    published = next(line for line in axis.lines if line.get_label() == "published")
+    assert published.get_xdata() == [88.0], "only of the models shown"
+    bars = axis.containers[0]
+    low, high = (segment[0] for segment in bars[2][0].get_segments()[0])
+    assert (low, high) == pytest.approx([100 * bound for bound in result(2)["interval"]])
+
+
+def test_predictions_name_the_truth_where_they_are_wrong():
+    scores = np.array([[0.9, 0.1], [0.8, 0.2]])
+    figure = plots.show_predictions(pictures(2), np.array([0, 1]), scores, ("cat", "dog"))
+    right, wrong = (axis.title for axis in figure.axes)
+    assert right.get_text() == "cat 90 %"
+    assert wrong.get_text() == "cat 80 %\ntruly dog"
+    assert (right.get_color(), wrong.get_color()) == ("black", plots.RED)
+
+
+def test_worst_mistakes_come_surest_first():
+    scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.95, 0.05], [0.2, 0.8]])
+    labels = np.array([0, 1, 0, 1, 1])  # wrong: 1 (0.6), 2 (0.7), 3 (0.95)
+    assert plots.worst_mistakes(scores, labels).tolist() == [3, 2, 1]
+    assert plots.worst_mistakes(scores, labels, most=2).tolist() == [3, 2]
+    assert plots.worst_mistakes(scores[:1], labels[:1]).tolist() == []
+
+
+def test_show_parameter_draws_the_grid_of_int8():
+    figure, axis = plt.subplots()
+    plots.show_parameter(axis, np.linspace(-1, 1, 50).reshape(5, 10), 1 / 127, "kernel")
+    assert (axis.get_xlabel(), axis.get_ylabel(), axis.get_title()) == ("value", "count", "kernel")
+    assert len(axis.collections[0].get_segments()) == 16
+    plt.close(figure)

@@ -1,0 +1,61 @@
+import json
+
+import pytest
+
+from mbhelpers.rows import VARIANTS
+from mbhelpers.training.recipes import RECIPES, Recipe, recipe_for
+
+RECIPE = Recipe(learning_rate=1e-3, epochs=40, min_steps=300)
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "epochs", "why"),
+    [
+        (12, 4, 100, "batches of 4, 3 steps an epoch: 300 steps take 100 epochs"),
+        (140, 35, 75, "a quarter of them, 4 steps an epoch: 75 epochs"),
+        (255, 63, 75, "just too few for a full batch"),
+        (256, 64, 75, "just enough: 4 steps of 64"),
+        (1740, 64, 40, "27 steps an epoch make 300 in 12 epochs; the recipe's 40 stand"),
+        (3, 4, 300, "fewer than a batch are one step"),
+    ],
+)
+def test_fitted(images, batch, epochs, why):
+    fitted = RECIPE.fitted(images)
+    assert (fitted.batch_size, fitted.epochs) == (batch, epochs), why
+    assert fitted.fitted(images) == fitted, "fitting twice changes nothing"
+    assert RECIPE.epochs == 40
+
+
+def test_fitted_changes_nothing_else():
+    fitted = RECIPES["tfs"].fitted(12).to_json()
+    before = RECIPES["tfs"].to_json()
+    assert {key for key in before if before[key] != fitted[key]} == {"batch_size", "epochs"}
+
+
+@pytest.mark.parametrize("variant", RECIPES)
+def test_a_variant_has_its_recipe(variant):
+    recipe = recipe_for(variant)
+    assert recipe is RECIPES[variant]
+    assert json.loads(json.dumps(recipe.to_json())) == recipe.to_json(), "it is saved as JSON"
+
+
+def test_variants_do_what_their_names_say():
+    assert list(RECIPES) == list(VARIANTS)
+    assert not RECIPES["tl"].train_backbone, "only the head trains"
+    assert RECIPES["fft"].train_backbone and RECIPES["tfs"].train_backbone
+    assert RECIPES["fft"].start_from == "tl"
+    assert RECIPES["tfs"].start_from == RECIPES["tl"].start_from == ""
+
+
+@pytest.mark.parametrize("images", [12, 140, 1740])
+@pytest.mark.parametrize("variant", RECIPES)
+def test_smoke_is_two_epochs_of_any_size(variant, images):
+    recipe = recipe_for(variant, smoke=True)
+    assert recipe.fitted(images).epochs == 2
+    changed = {key for key, value in recipe.to_json().items() if value != RECIPES[variant].to_json()[key]}
+    assert changed == {"epochs", "min_steps"}, "smoke swaps configuration, not the lesson"
+
+
+def test_an_unknown_variant_lists_the_known():
+    with pytest.raises(ValueError, match="unknown variant 'qat'; choose from tfs, tl, fft"):
+        recipe_for("qat")
