@@ -189,7 +189,7 @@ def main() -> None:
     """Run the command line; bad input ends with one line and exit status 2."""
     try:
         app()
-    except ValueError as error:
+    except (ValueError, OSError) as error:  # OSError: a full disk, a folder without permission
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 

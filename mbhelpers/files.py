@@ -1,5 +1,6 @@
 """Files that are either whole or absent, and JSON in one house style."""
 
+import glob
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success it is renamed to `path`, on failure removed.
 
     The name keeps the suffix, since writers such as Keras choose the format by it. Works for a file or a folder;
-    a folder is replaced only after the new one is complete.
+    a folder is replaced only after the new one is complete. What a killed process left half-written is removed.
 
     Raises:
         ValueError: the folder can't be written.
@@ -24,6 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(temporary)
+        _remove_of_the_dead(path)
         probe = path.with_name(f".probe-{os.getpid()}")
         probe.touch()
         probe.unlink()
@@ -73,3 +75,23 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _remove_of_the_dead(path: Path) -> None:
+    """Remove what processes that are no more were writing to `path`."""
+    for left in path.parent.glob(f".partial-*-{glob.escape(path.name)}"):
+        number = left.name.split("-")[1]
+        if number.isdigit() and not _alive(int(number)):
+            _remove(left)
+
+
+def _alive(process: int) -> bool:
+    if os.name != "posix":
+        return True  # asking would end the process there
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True

@@ -1,5 +1,6 @@
 """What a model file says of itself: class names, preprocessing, how it was made. Kept inside the file."""
 
+import struct
 import zipfile
 from dataclasses import dataclass, field
 from json import JSONDecodeError, dumps, loads
@@ -67,7 +68,7 @@ def read_record(path: Path) -> Record | None:
             with zipfile.ZipFile(path) as archive:
                 return Record.from_bytes(archive.read(MEMBER)) if MEMBER in archive.namelist() else None
         except zipfile.BadZipFile as error:
-            raise ValueError(f"{path} is not a whole .keras file ({error}); make it again") from error
+            raise ValueError(f"{path} is not a whole .keras file ({error}); {_repair(path.read_bytes())}") from error
     if path.suffix == ".tflite":
         content = _tflite_metadata(path.read_bytes(), path)
         return Record.from_bytes(content) if content is not None else None
@@ -102,11 +103,17 @@ def _tflite_metadata(content: bytes, path: Path) -> bytes | None:
     from ai_edge_litert import schema_py_generated as schema
 
     if content[4:8] != b"TFL3":
-        hint = "a Git LFS pointer; run `git lfs pull`" if content.startswith(b"version") else "make it again"
-        raise ValueError(f"{path} is not a .tflite file: {hint}")
-    model = schema.Model.GetRootAs(content, 0)
-    for i in range(model.MetadataLength()):
-        entry = model.Metadata(i)
-        if entry.Name() == MEMBER.encode():
-            return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
+        raise ValueError(f"{path} is not a .tflite file; {_repair(content)}")
+    try:
+        model = schema.Model.GetRootAs(content, 0)
+        for i in range(model.MetadataLength()):
+            entry = model.Metadata(i)
+            if entry.Name() == MEMBER.encode():
+                return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
+    except (struct.error, ValueError, AttributeError, TypeError) as error:  # offsets that lead outside the file
+        raise ValueError(f"{path} is not a whole .tflite file ({error}); make it again") from error
     return None
+
+
+def _repair(content: bytes) -> str:
+    return "it is a Git LFS pointer: run `git lfs pull`" if content.startswith(b"version") else "make it again"

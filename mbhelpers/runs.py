@@ -39,8 +39,14 @@ class Run:
         return self.out_dir / str(self.row)
 
     def variant(self, name: str) -> "Run":
-        """The same run of another variant, such as the tl run that fft starts from."""
-        return replace(self, row=replace(self.row, variant=name))
+        """The same run of another variant, such as the tl run that fft starts from.
+
+        Raises:
+            ValueError: as `open_run`.
+        """
+        other = replace(self, row=replace(self.row, variant=name))
+        _hold(other)
+        return other
 
     def command(self) -> str:
         """The command that makes this run again."""
@@ -81,6 +87,10 @@ def open_run(
         data_dir = settings.SAMPLE
     elif data_dir is not None and Path(data_dir).resolve() == settings.sample_folder().resolve():
         data_dir = settings.SAMPLE  # by its path or by its name, the sample is the sample
+    if parsed.variant == "tfs":
+        if weights not in (None, "none"):
+            print(f"{parsed} trains from scratch: weights {str(weights)!r} are not used")
+        weights = "none"
     run = Run(
         row=parsed,
         data_dir=None if data_dir is None else str(data_dir),
@@ -94,22 +104,34 @@ def open_run(
 
 
 def _hold(run: Run) -> None:
-    """Write row.json, or compare with the one that is there: artifacts of two settings must not mix."""
-    wanted = {"row": str(run.row), "data": run.data_dir or "fetched", "weights": run.weights, "seed": run.seed}
-    wanted["smoke"] = run.smoke
+    """Write row.json, or compare with the one that is there: artifacts of two settings must not mix.
+
+    A setting binds once something made with it lies in the folder, so that a mistyped one can be corrected.
+    """
+    wanted = {"row": str(run.row), "data": run.data_dir or "fetched", "seed": run.seed, "smoke": run.smoke}
+    wanted["weights"] = run.weights
     path = run.folder / "row.json"
-    if not path.is_file():
-        write_json(path, wanted)
-        return
-    held = read_json(path)
-    differs = [key for key in wanted if held.get(key) != wanted[key]]
-    if differs:
+    bound: list[str] = []
+    if (run.folder / "split.json").is_file():
+        bound += ["data", "seed", "smoke"]
+    if any((run.folder / name).is_file() for name in ("training_state.npz", "model.keras")):
+        bound += ["weights"]
+    held = read_json(path) if bound else wanted
+    if differs := [key for key in bound if not _same(held.get(key), wanted[key])]:
         made = ", ".join(f"{key} {held.get(key)!r}" for key in differs)
         asked = ", ".join(f"{key} {wanted[key]!r}" for key in differs)
         raise ValueError(
             f"{run.folder} holds a run made with {made}, not {asked}; "
             "choose another folder (--out, in a notebook out_dir), or delete that one to start again"
         )
+    if not path.is_file() or read_json(path) != wanted:
+        write_json(path, wanted)
+
+
+def _same(held: Any, wanted: Any) -> bool:
+    """Equal, or two spellings of one path."""
+    paths = [Path(value) for value in (held, wanted) if isinstance(value, str)]
+    return held == wanted or (len(paths) == 2 and all(p.exists() for p in paths) and paths[0].samefile(paths[1]))
 
 
 def versions() -> dict[str, str]:

@@ -68,13 +68,19 @@ def part_images(run: Run, part: str) -> tuple[np.ndarray, np.ndarray]:
 def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":
     """The model as training starts on it: built on the row's weights, or the model of the variant before.
 
+    Initial weights and dropout follow from the run's seed.
+
     Raises:
         ValueError: the weights are missing or don't fit.
     """
+    load_tensorflow()
+    import keras
+
     from mbhelpers.models.families import BACKBONE, build_classifier
     from mbhelpers.models.load import load_keras
 
     recipe = recipe or recipe_for(run.row.variant, run.smoke)
+    keras.utils.set_random_seed(run.seed)
     if recipe.start_from:
         model = load_keras(require(run.variant(recipe.start_from), "model.keras"))
         model.get_layer("dropout").rate = recipe.dropout
@@ -84,18 +90,13 @@ def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":
             classes,
             run.row.alpha,
             row_preprocessing(run),
-            weights=starting_weights(run),
+            weights=run.weights,
             dropout=recipe.dropout,
             binary=classes == 2,
             architecture=run.row.architecture,
         )
     model.get_layer(BACKBONE).trainable = recipe.train_backbone
     return model
-
-
-def starting_weights(run: Run) -> str:
-    """The weights a run's backbone starts from: none for training from scratch, whatever was passed."""
-    return "none" if run.row.variant == "tfs" else run.weights
 
 
 def train(run: Run, recipe: Recipe | None = None) -> Path:
@@ -128,7 +129,7 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
     history = fit(model, data["train"], data["validation"], recipe, run.folder, seed=run.seed)
     start: dict[str, Any] = {"model": recipe.start_from}
     if not recipe.start_from:
-        start = find_weights(starting_weights(run), run.row.alpha, run.row.resolution).record()
+        start = find_weights(run.weights, run.row.alpha, run.row.resolution).record()
     made = _made(run, split) | {
         "recipe": recipe.fitted(len(data["train"][0])).to_json(),
         "start": start,
@@ -157,7 +158,8 @@ def quantize(run: Run) -> dict[str, Path]:
         return paths
     source_path = require(run, "model.keras")
     record = read_record(source_path)
-    assert record is not None  # train always adds one
+    if record is None:
+        raise ValueError(f"{source_path} was not made by this collection; delete it and train again")
     model = load_keras(source_path)
     images, labels = part_images(run, "train")
     number = CALIBRATION_IMAGES // 10 if run.smoke else CALIBRATION_IMAGES

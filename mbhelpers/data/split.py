@@ -131,6 +131,8 @@ def make_split(images: ImageFolder, seed: int, fractions: tuple[float, float, fl
         tests = max(1, round(fractions[2] * len(firsts)))
         validations = max(1, round(fractions[1] * len(firsts)))
         parts = ["test"] * tests + ["validation"] * validations
+        if len(parts) >= len(firsts):
+            raise ValueError(f"fractions {fractions} leave class {name!r} no training images; give train more")
         parts += ["train"] * (len(firsts) - len(parts))
         for part, first in zip(parts, firsts, strict=True):
             chosen[part] += np.nonzero(group_of == first)[0].tolist()

@@ -113,11 +113,11 @@ class _Keras:
     kind = "float"
 
     def __init__(self, path: Path):
-        import keras
-
         from mbhelpers.models.load import load_keras
 
         self.model = load_keras(path)
+        import keras  # after load_keras, which loads TensorFlow quietly
+
         shape, out = self.model.input_shape, self.model.output_shape
         if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] != shape[2] or len(out) != 2:
             raise ValueError(f"{path} maps {shape} to {out}; a classifier maps (N, side, side, 3) to (N, classes)")

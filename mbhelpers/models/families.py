@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mbhelpers.models.weights import find_weights, load_weights
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing
@@ -108,6 +110,21 @@ def build_classifier(
     return keras.Model(pixels, scores, name=f"{architecture}_{alpha}_{side}")
 
 
+def pooled_features(model: "keras.Model", images: np.ndarray) -> np.ndarray:
+    """What the backbone of a classifier says of images, before the classifier itself.
+
+    Args:
+        model: from `build_classifier`.
+        images: uint8, (N, H, W, 3).
+
+    Returns:
+        float32, (N, C); 1,280 features for alpha up to 1.
+    """
+    import keras
+
+    return keras.Model(model.input, model.get_layer("pool").output).predict(images, batch_size=64, verbose=0)
+
+
 def without_rescaling(model: "keras.Model", preprocessing: Preprocessing) -> "keras.Model":
     """The part of a classifier that a board runs: from values on, batch of one.
 
@@ -122,7 +139,6 @@ def without_rescaling(model: "keras.Model", preprocessing: Preprocessing) -> "ke
         ValueError: the model's rescaling is not that of `preprocessing`, or stands elsewhere than first.
     """
     import keras
-    import numpy as np
 
     rescalings = [layer for layer in model.layers if isinstance(layer, keras.layers.Rescaling)]
     if not rescalings:

@@ -27,10 +27,10 @@ def to_float(model: "keras.Model", record: Record) -> bytes:
         record: classes and preprocessing of the model; goes into the file.
 
     Raises:
-        ValueError: model and record disagree.
+        ValueError: model and record disagree, or TFLite lacks an operator.
     """
-    with _converter(model, record.preprocessing) as converter, quietly():
-        content = converter.convert()
+    with _converter(model, record.preprocessing) as converter:
+        content = _convert(converter)
     return add_to_tflite(content, record)
 
 
@@ -77,14 +77,7 @@ def to_int8(
         converter.target_spec.supported_ops = [*integer_only, tf.lite.OpsSet.TFLITE_BUILTINS][: 1 + allow_float]
         converter.inference_input_type = getattr(tf, input_type)
         converter.inference_output_type = getattr(tf, output_type)
-        try:
-            with quietly():
-                content = converter.convert()
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(
-                f"the model has an operator without an integer form ({str(error).splitlines()[0][:200]}); "
-                "replace it, or allow float fallback (--allow-float) and accept it on the board"
-            ) from error
+        content = _convert(converter, "" if allow_float else ", or allow float fallback (--allow-float)")
     if not allow_float and (left := float_operators(content)):
         raise ValueError(
             f"{', '.join(left)} would stay in float; replace them, or allow float fallback (--allow-float)"
@@ -127,6 +120,22 @@ def _converter(model: "keras.Model", preprocessing: Preprocessing) -> Iterator[A
             input_signature=[keras.InputSpec("float32", shape=(1, side, side, 3), name="image")],
         )
         yield tf.lite.TFLiteConverter.from_saved_model(folder)
+
+
+def _convert(converter: Any, way_out: str = "") -> bytes:
+    """Run a converter without its chatter.
+
+    Raises:
+        ValueError: it has no form for one of the operators.
+    """
+    try:
+        with quietly():
+            return converter.convert()
+    except Exception as error:  # the converter's own error is a plain Exception
+        raise ValueError(
+            f"the model has an operator that TFLite cannot express so ({str(error).splitlines()[0][:200]}); "
+            f"replace it{way_out}"
+        ) from error
 
 
 def _span(images: np.ndarray) -> np.ndarray:

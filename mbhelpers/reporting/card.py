@@ -63,7 +63,7 @@ def summary_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
                 "top-1": f"{100 * result['top1']:.1f} %",
                 "95 % interval": f"{low} to {high} %",
                 "n": str(result["n"]),
-                "published": f"{value:.1f} %" if value else "-",
+                "published": f"{value:.1f} %" if value is not None else "-",
                 "file": file,
                 "size": f"{metrics['sizes'][file] / 1024:,.0f} KiB",
             }
@@ -80,10 +80,11 @@ def paired_sentence(metrics: dict[str, Any]) -> str:
         if pair["inside_noise"]
         else "the interval leaves out zero: the difference is real"
     )
+    p = f"= {pair['mcnemar_p']:.2f}" if pair["mcnemar_p"] >= 0.01 else "< 0.01"
     return (
         f"int8 minus float on the same {pair['n']} images: {100 * pair['difference']:+.1f} points "
         f"(95 % interval {low:+.1f} to {high:+.1f}; {pair['only_first']} images only float got right, "
-        f"{pair['only_second']} only int8; McNemar p = {pair['mcnemar_p']:.2f}); {verdict}."
+        f"{pair['only_second']} only int8; McNemar p {p}); {verdict}."
     )
 
 

@@ -146,7 +146,9 @@ def plot_per_class(results: dict[str, dict[str, Any]]) -> "Figure":
         recall = [100 * line["recall"] for line in result["per_class"]]
         at = np.arange(len(classes)) + (k - (len(results) - 1) / 2) * width
         axis.bar(at, recall, width, label=name, color=(BLUE, ORANGE, GREEN, RED)[k % 4])
-    axis.set_xticks(range(len(classes)), [f"{c}\nn = {n}" for c, n in zip(classes, numbers, strict=True)])
+    names = [f"{c}\nn = {n}" for c, n in zip(classes, numbers, strict=True)]
+    slant: dict[str, Any] = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if len(classes) > 10 else {}
+    axis.set_xticks(range(len(classes)), names, **slant)
     axis.set(ylabel="recall in %", ylim=(0, 100))
     axis.grid(axis="y", alpha=0.3)
     axis.legend(ncols=len(results), loc="lower right", bbox_to_anchor=(1, 1), frameon=False)

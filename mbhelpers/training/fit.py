@@ -5,6 +5,8 @@ import io
 import json
 import sys
 import time
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +45,7 @@ def fit(
         validation: likewise; nothing but the choice of the epoch sees it.
         recipe: what to do; `Recipe.fitted` adapts it to N.
         folder: where the state, the history and the logs go.
-        seed: of dropout, order and augmentation.
+        seed: of order and augmentation. Initial weights and dropout were seeded when the model was built.
 
     Returns:
         One dict an epoch: loss, accuracy, val_loss, val_accuracy, seconds.
@@ -61,10 +63,10 @@ def fit(
         _check_labels(labels, len(images), model.output_shape[1])
     recipe = recipe.fitted(len(training[0]))
     steps = steps_per_epoch(len(training[0]), recipe.batch_size)
-    keras.utils.set_random_seed(seed)
     _set_batch_norm_momentum(model, recipe.batch_norm_momentum)
     _compile(model, recipe, steps * recipe.epochs)
-    keeper = _make_keeper(model, recipe, folder, steps, {"recipe": recipe.to_json(), "seed": seed})
+    identity = {"recipe": recipe.to_json(), "seed": seed, "parameters": model.count_params()}
+    keeper = _make_keeper(model, recipe, folder, steps, identity)
     first = keeper.restore()
     if not keeper.finished(first):
         batches = training_batches(
@@ -176,17 +178,21 @@ def _make_keeper(model, recipe, folder, steps, identity):
             path = folder / STATE
             if not path.is_file():
                 return 0
-            with np.load(path) as state:
+            try:
+                with np.load(path) as file:
+                    state = dict(file)
                 meta = json.loads(str(state["meta"]))
-                if meta["identity"] != json.loads(json.dumps(identity)):
-                    raise ValueError(
-                        f"{path} is the state of another run (other recipe or seed); "
-                        "choose another folder (--out), or delete it to start again"
-                    )
-                self.history = meta["history"]
-                for k, variable in enumerate(self.variables()):
-                    variable.assign(state[f"now_{k}"])
-                self.best = [state[f"best_{k}"] for k in range(len(self.net.weights))]
+            except (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError) as error:
+                raise ValueError(f"{path} is damaged ({error}); delete it to start again") from error
+            if meta["identity"] != json.loads(json.dumps(identity)):
+                raise ValueError(
+                    f"{path} is the state of another run (other recipe, seed or model); "
+                    "choose another folder (--out), or delete it to start again"
+                )
+            self.history = meta["history"]
+            for k, variable in enumerate(self.variables()):
+                variable.assign(state[f"now_{k}"])
+            self.best = [state[f"best_{k}"] for k in range(len(self.net.weights))]
             print(f"going on after epoch {len(self.history)} of {recipe.epochs}")
             return len(self.history)
 

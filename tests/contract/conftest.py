@@ -33,12 +33,14 @@ def sample_jpegs():
 
 @pytest.fixture(scope="session")
 def mobilenet(tmp_path_factory, sample_jpegs) -> tiny.Files:
-    """MobileNetV2 0.35 at 64 px on drawn flowers: .keras, float and int8 .tflite."""
+    """MobileNetV2 0.35 with the sample backbone at 64 px, on drawn flowers: .keras, float and int8 .tflite."""
+    from mbhelpers.models.families import build_classifier
+
     contract = preset("mbhelpers", 64)
     classes = tuple(sorted({file.parent.name for file in sample_jpegs}))
     images = np.stack([contract.load(file) for file in sample_jpegs])
     labels = np.array([classes.index(file.parent.name) for file in sample_jpegs])
-    model = tiny.build(len(classes), preprocessing=contract, thin=False)
+    model = build_classifier(len(classes), 0.35, contract, weights=settings.SAMPLE)
     record = Record(classes, contract, {"by": "tests/contract", "größe": 64})
     return tiny.make_files(tmp_path_factory.mktemp("mobilenet"), model, record, images, labels)
 
@@ -48,7 +50,7 @@ def thin(tmp_path_factory) -> tiny.Files:
     """The thin model on three easy classes: .keras, float and int8 .tflite."""
     images, labels = tiny.easy_images(48, seed=0)
     record = Record(tiny.CLASSES, preset("mbhelpers", tiny.SIDE), {"by": "tests/contract"})
-    return tiny.make_files(tmp_path_factory.mktemp("thin"), tiny.build(), record, images, labels)
+    return tiny.make_files(tmp_path_factory.mktemp("thin"), tiny.easy_model(), record, images, labels)
 
 
 @pytest.fixture(scope="session")

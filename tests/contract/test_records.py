@@ -84,7 +84,11 @@ def test_a_truncated_file_is_one_clear_error(kind, keep, why, thin, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message", "why"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS pointer", "a clone without lfs"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "Git LFS pointer",
+            "a clone without lfs",
+        ),
         (b"<!DOCTYPE html><html>404</html>", "broken", "a download that was an error page"),
         (None, "no model at", "no file"),
     ],

@@ -59,34 +59,46 @@ def test_calibration_images_are_pixels(spoil, message, why, thin):
         tflite.to_int8(thin.model, thin.record, spoil(thin.images))
 
 
-class TestOperatorWithoutIntegerForm:
-    """`erf` has none in TFLite."""
+def odd_model(layer):
+    """A small classifier with one operator more than MobileNets have."""
+    import keras
 
-    @pytest.fixture(scope="class")
-    def odd(self):
-        import keras
+    side = 8
+    pixels = keras.Input((side, side, 3))
+    x = keras.layers.Rescaling(1 / 128, offset=-1.0)(pixels)
+    x = layer(keras.layers.Conv2D(4, 3)(x))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(pixels, keras.layers.Dense(3, activation="softmax")(x))
+    return model, Record(tiny.CLASSES, preset("mbhelpers", side)), tiny.easy_images(12, 0, side=side)[0]
 
-        side = 8
-        pixels = keras.Input((side, side, 3))
-        x = keras.layers.Rescaling(1 / 128, offset=-1.0)(pixels)
-        x = keras.layers.Conv2D(4, 3)(x)
-        x = keras.ops.ERF(x)
-        x = keras.layers.GlobalAveragePooling2D()(x)
-        model = keras.Model(pixels, keras.layers.Dense(3, activation="softmax")(x))
-        return model, Record(tiny.CLASSES, preset("mbhelpers", side)), tiny.easy_images(12, 0, side=side)[0]
 
-    def test_refused_by_default_with_the_fix(self, odd):
-        with pytest.raises(ValueError, match="--allow-float"):
-            tflite.to_int8(*odd)
+def test_an_operator_that_would_stay_in_float_is_refused_unless_allowed(tmp_path):
+    """ELU: the converter, told integers only, puts a float ELU between DEQUANTIZE and QUANTIZE and says nothing."""
+    import keras
 
-    def test_accepted_on_demand_and_listed(self, odd, tmp_path):
-        content = tflite.to_int8(*odd, allow_float=True)
-        assert tflite.float_operators(content) == ["ERF"]
-        path = tmp_path / "model.tflite"
-        path.write_bytes(content)
-        assert Predictor(path).predict(odd[2]).shape == (12, 3)
+    model, record, images = odd_model(keras.layers.ELU())
+    with pytest.raises(ValueError, match=r"ELU would stay in float; replace them, or allow .*--allow-float"):
+        tflite.to_int8(model, record, images)
+    content = tflite.to_int8(model, record, images, allow_float=True)
+    assert tflite.float_operators(content) == ["ELU"]
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    expected = model.predict(images.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(Predictor(path).predict(images), expected, atol=0.05)
 
-    def test_none_is_listed_for_a_whole_int8_file(self, mobilenet, thin):
-        for files in (mobilenet, thin):
-            assert tflite.float_operators(files.int8.read_bytes()) == []
-            assert "CONV_2D" in tflite.float_operators(files.float.read_bytes())
+
+@pytest.mark.parametrize("allow_float", [False, True])
+def test_an_operator_that_tflite_lacks_is_one_clear_error(allow_float):
+    import keras
+
+    with pytest.raises(ValueError, match="replace it") as caught:
+        tflite.to_int8(*odd_model(keras.ops.erf), allow_float=allow_float)
+    assert ("--allow-float" in str(caught.value)) != allow_float, "the advice must not be what was already tried"
+    with pytest.raises(ValueError, match="replace it"):
+        tflite.to_float(*odd_model(keras.ops.erf)[:2])
+
+
+def test_no_float_operator_is_listed_for_a_whole_int8_file(mobilenet, thin):
+    for files in (mobilenet, thin):
+        assert tflite.float_operators(files.int8.read_bytes()) == []
+        assert "CONV_2D" in tflite.float_operators(files.float.read_bytes())

@@ -80,8 +80,8 @@ def thin_backbone(alpha: float, resolution: int, weights="none", architecture: s
     return keras.Model(values, x, name="backbone")
 
 
-def build(classes: int = 3, *, preprocessing: Preprocessing | None = None, thin: bool = True, seed: int = 1, **options):
-    """`families.build_classifier` from a seed, on the thin backbone unless asked otherwise."""
+def build(classes: int = 3, *, preprocessing: Preprocessing | None = None, seed: int = 1, **options):
+    """`families.build_classifier` on the thin backbone, from a seed."""
     from unittest import mock
 
     import keras
@@ -89,14 +89,13 @@ def build(classes: int = 3, *, preprocessing: Preprocessing | None = None, thin:
     from mbhelpers.models import families
 
     keras.utils.set_random_seed(seed)
-    backbone = thin_backbone if thin else families.build_backbone
-    with mock.patch.object(families, "build_backbone", backbone):
+    with mock.patch.object(families, "build_backbone", thin_backbone):
         preprocessing = preprocessing or preset("mbhelpers", SIDE)
         return families.build_classifier(classes, 0.35, preprocessing, weights="none", **options)
 
 
-def solve(model, images: np.ndarray, labels: np.ndarray) -> None:
-    """Train without a gradient: batch statistics of these images, then least squares for the classifier."""
+def set_statistics(model, images: np.ndarray) -> None:
+    """Give the batch norms of an untrained model the statistics of these images."""
     import keras
 
     def norms(part):
@@ -113,12 +112,28 @@ def solve(model, images: np.ndarray, labels: np.ndarray) -> None:
     model(pixels, training=True)
     for layer, momentum in kept.items():
         layer.momentum = momentum
+
+
+def solve(model, images: np.ndarray, labels: np.ndarray) -> None:
+    """Train the classifier without a gradient, by least squares on the backbone's features."""
+    import keras
+
+    pixels = images.astype(np.float32)
     features = np.asarray(keras.Model(model.inputs[0], model.get_layer("pool").output)(pixels, training=False))
     known = np.c_[features, np.ones(len(features))].astype(np.float64)
     outputs = model.output_shape[1]
     wanted = 6.0 * labels[:, None] - 3 if outputs == 1 else 4.0 * np.eye(outputs)[labels] - 2
-    found = np.linalg.solve(known.T @ known + 1e-1 * np.eye(known.shape[1]), known.T @ wanted)
+    found = np.linalg.solve(known.T @ known + np.eye(known.shape[1]), known.T @ wanted)
     model.get_layer("scores").set_weights([found[:-1].astype(np.float32), found[-1].astype(np.float32)])
+
+
+def easy_model(classes: int = 3, **options):
+    """A thin model that tells `easy_images` apart."""
+    model = build(classes, **options)
+    images, labels = easy_images(48, 0, classes, model.input_shape[1])
+    set_statistics(model, images)
+    solve(model, images, labels)
+    return model
 
 
 def save(model, record: Record | None, path: Path) -> Path:

@@ -51,23 +51,60 @@ def test_the_folder_says_what_it_holds(tmp_path):
     assert open_run(ROW, out_dir=tmp_path, data_dir="mine", weights="none", seed=7) == run, "the same again is welcome"
 
 
+SPLIT, STATE, MODEL = "split.json", "training_state.npz", "model.keras"
+
+
 @pytest.mark.parametrize(
-    ("other", "named", "why"),
+    ("made", "other", "named", "why"),
     [
-        ({"seed": 8}, "seed 2026, not seed 8", "another split and training"),
-        ({"weights": "none"}, "weights 'imagenet', not weights 'none'", "another start"),
-        ({"data_dir": "mine"}, "data 'fetched', not data 'mine'", "other images"),
-        ({"smoke": True, "data_dir": "mine"}, "smoke False, not", "a short run must not pass for a full one"),
+        (SPLIT, {"seed": 8}, "seed 2026, not seed 8", "another split"),
+        (SPLIT, {"data_dir": "mine"}, "data 'fetched', not data 'mine'", "other images"),
+        (SPLIT, {"smoke": True, "data_dir": "mine"}, "smoke False", "a short run must not pass for a full one"),
+        (
+            STATE,
+            {"weights": "none"},
+            "weights 'imagenet', not weights 'none'",
+            "a training under way began otherwise",
+        ),
+        (MODEL, {"weights": "none"}, "weights 'imagenet', not weights 'none'", "a model had another start"),
     ],
 )
-def test_a_folder_made_otherwise_is_refused(tmp_path, other, named, why):
-    open_run(ROW, out_dir=tmp_path)
-    before = (tmp_path / ROW / "row.json").read_bytes()
+def test_a_folder_made_otherwise_is_refused(tmp_path, made, other, named, why):
+    folder = open_run(ROW, out_dir=tmp_path).folder
+    (folder / made).touch()
+    (folder / SPLIT).touch()  # nothing is made without it
+    before = (folder / "row.json").read_bytes()
     with pytest.raises(ValueError, match="choose another folder") as error:
         open_run(ROW, out_dir=tmp_path, **other)
     assert named in str(error.value), why
     assert "--out" in str(error.value)
-    assert (tmp_path / ROW / "row.json").read_bytes() == before
+    assert (folder / "row.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("made", "other", "why"),
+    [
+        ((), {"seed": 8, "data_dir": "mine"}, "nothing is made yet: a mistyped run can be corrected"),
+        ((SPLIT,), {"weights": "none"}, "a split does not depend on the weights"),
+    ],
+)
+def test_what_nothing_was_made_with_can_be_changed(tmp_path, made, other, why):
+    folder = open_run(ROW, out_dir=tmp_path).folder
+    for name in made:
+        (folder / name).touch()
+    run = open_run(ROW, out_dir=tmp_path, **other)
+    held = json.loads((folder / "row.json").read_text())
+    assert (held["seed"], held["weights"], held["data"]) == (run.seed, run.weights, run.data_dir or "fetched"), why
+
+
+def test_another_spelling_of_a_path_is_the_same(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    folder = open_run(ROW, out_dir="out", data_dir="mine").folder
+    (folder / SPLIT).touch()
+    open_run(ROW, out_dir="out", data_dir=tmp_path / "mine")
+    with pytest.raises(ValueError, match="choose another folder"):
+        open_run(ROW, out_dir="out", data_dir=tmp_path)
 
 
 def test_a_damaged_row_file_is_named(tmp_path):
@@ -109,6 +146,18 @@ def test_command_makes_the_same_run(monkeypatch, tmp_path, passed, why):
     result = CliRunner().invoke(cli.app, [*arguments, "--out", str(tmp_path), "--json"])
     assert result.exit_code == 0, result.output
     assert made == [run], why
+
+
+def test_the_sample_is_the_sample_by_its_path_too(tmp_path):
+    assert open_run(ROW, out_dir=tmp_path, data_dir=settings.sample_folder()).data_dir == "sample"
+
+
+def test_training_from_scratch_uses_no_weights(tmp_path, capsys):
+    scratch = "flowers/mobilenet_v2_0.35_128_tfs"
+    assert open_run(scratch, out_dir=tmp_path).weights == "none"
+    assert capsys.readouterr().out == ""
+    assert open_run(scratch, out_dir=tmp_path, weights="sample").weights == "none"
+    assert "weights 'sample' are not used" in capsys.readouterr().out
 
 
 def test_versions_name_what_decides_the_numbers():
