@@ -108,8 +108,8 @@ def _hold(run: Run) -> None:
 
     A setting binds once something made with it lies in the folder, so that a mistyped one can be corrected.
     """
-    wanted = {"row": str(run.row), "data": run.data_dir or "fetched", "seed": run.seed, "smoke": run.smoke}
-    wanted["weights"] = run.weights
+    wanted: dict[str, Any] = {"row": str(run.row), "data": _settled(run.data_dir), "weights": _settled(run.weights)}
+    wanted |= {"seed": run.seed, "smoke": run.smoke}
     path = run.folder / "row.json"
     bound: list[str] = []
     if (run.folder / "split.json").is_file():
@@ -117,7 +117,7 @@ def _hold(run: Run) -> None:
     if any((run.folder / name).is_file() for name in ("training_state.npz", "model.keras")):
         bound += ["weights"]
     held = read_json(path) if bound else wanted
-    if differs := [key for key in bound if not _same(held.get(key), wanted[key])]:
+    if differs := [key for key in bound if held.get(key) != wanted[key]]:
         made = ", ".join(f"{key} {held.get(key)!r}" for key in differs)
         asked = ", ".join(f"{key} {wanted[key]!r}" for key in differs)
         raise ValueError(
@@ -128,10 +128,13 @@ def _hold(run: Run) -> None:
         write_json(path, wanted)
 
 
-def _same(held: Any, wanted: Any) -> bool:
-    """Equal, or two spellings of one path."""
-    paths = [Path(value) for value in (held, wanted) if isinstance(value, str)]
-    return held == wanted or (len(paths) == 2 and all(p.exists() for p in paths) and paths[0].samefile(paths[1]))
+def _settled(value: str | None) -> str:
+    """A name as it is, a path in its full spelling: another notebook may run in another folder."""
+    if value is None:
+        return "fetched"
+    if value in (settings.SAMPLE, "imagenet", "none"):
+        return value
+    return str(Path(value).resolve()) if Path(value).exists() else value
 
 
 def versions() -> dict[str, str]:

@@ -145,7 +145,7 @@ def _look(file: Path) -> _Look:
             size = image.size
             rgb = upright_rgb(image)
     except UNREADABLE as error:
-        return _Look(f"corrupt image: {str(error).replace(str(file), '').strip()[:120]}")
+        return _Look(f"corrupt image ({type(error).__name__}: {str(error).split(' <')[0][:120]})")
     grey = rgb.convert("L")
     thumbnail = np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=3.0))
     return _Look("", hashlib.sha256(content).hexdigest(), perceptual_hash(grey), thumbnail, size)
