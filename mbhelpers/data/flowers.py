@@ -42,7 +42,11 @@ def fetch(folder: Path) -> Path:
     with replacing(target) as temporary:
         for record in tqdm(records.as_numpy_iterator(), f"writing {target}", unit="img", disable=None):
             content = record["image"]
-            place = temporary / names[record["label"]] / f"{hashlib.sha256(content).hexdigest()[:16]}.jpg"
-            place.parent.mkdir(parents=True, exist_ok=True)
+            stem = temporary / names[record["label"]] / hashlib.sha256(content).hexdigest()[:16]
+            stem.parent.mkdir(parents=True, exist_ok=True)
+            # The archive has copies; they stay, so that the data's fingerprint is the unpacked archive's.
+            place = stem.with_suffix(".jpg")
+            while place.exists():
+                place = place.with_stem(f"{place.stem}_")
             place.write_bytes(content)
     return target

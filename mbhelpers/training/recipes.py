@@ -74,7 +74,7 @@ RECIPES = {
     "tl": Recipe(
         learning_rate=1e-3,
         epochs=40,
-        min_steps=300,
+        min_steps=160,
         weight_decay=1e-2,
         dropout=0.3,
         label_smoothing=0.1,
@@ -85,7 +85,7 @@ RECIPES = {
     "fft": Recipe(
         learning_rate=5e-4,
         epochs=40,
-        min_steps=300,
+        min_steps=200,
         warmup=0.1,
         weight_decay=1e-2,
         dropout=0.3,

@@ -11,7 +11,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from contract import test_fit, tiny
-
 from mbhelpers.models import families
 
 

@@ -209,14 +209,14 @@ def test_a_preprocessing_that_contradicts_the_file_is_refused(mean, std, fits, w
     if fits:
         assert Predictor(bare, mean=mean, std=std).preprocessing.mean == mean, why
         return
-    with pytest.raises(ValueError, match="means .* to the file's input"):
+    with pytest.raises(ValueError, match=r"means .* to the file's input"):
         Predictor(bare, mean=mean, std=std)
 
 
 def test_a_record_that_contradicts_the_file_is_refused(bare, thin, tmp_path):
     lying = tmp_path / "lying.tflite"
     lying.write_bytes(add_to_tflite(bare.read_bytes(), Record(tiny.CLASSES, Preprocessing(tiny.SIDE, mean=0, std=255))))
-    with pytest.raises(ValueError, match="means .* to the file's input"):
+    with pytest.raises(ValueError, match=r"means .* to the file's input"):
         Predictor(lying)
     with pytest.raises(ValueError, match="carries its own preprocessing"):
         Predictor(thin.int8, mean=0)

@@ -150,7 +150,7 @@ class TestWeights:
         for one, two, untrained in zip(small, large, mobilenet_file[1], strict=True):
             np.testing.assert_array_equal(one, two)
             assert not np.array_equal(one, untrained)
-        with pytest.raises(ValueError, match="alpha 0.35, not 0.5"):
+        with pytest.raises(ValueError, match=r"alpha 0.35, not 0.5"):
             build_backbone(0.5, 96, settings.SAMPLE)
 
     def test_a_failed_download_names_the_way_out(self, monkeypatch):
@@ -161,7 +161,7 @@ class TestWeights:
             raise Exception(f"URL fetch failure on {weights}: None -- [Errno -2] Name or service not known")
 
         monkeypatch.setattr(keras.applications, "MobileNetV2", refuse)
-        with pytest.raises(ValueError, match="no ImageNet weights for alpha 0.35 at 96 px .*--weights"):
+        with pytest.raises(ValueError, match=r"no ImageNet weights for alpha 0.35 at 96 px .*--weights"):
             build_backbone(0.35, 96, "imagenet")
 
 

@@ -1,6 +1,5 @@
 """Flowers through the real TensorFlow Datasets builder, on a tiny archive and without a network."""
 
-import io
 import socket
 import tarfile
 import time
@@ -79,6 +78,7 @@ def test_the_result_is_the_unpacked_archive(unpacked, served, no_network, tmp_pa
         ours = {file.read_bytes() for file in (target / name).iterdir()}
         theirs = {file.read_bytes() for file in (unpacked / name).iterdir()}
         assert ours == theirs, "byte for byte"
+        assert len(list((target / name).iterdir())) == len(list((unpacked / name).iterdir())), "copies are kept"
         assert all(file.suffix == ".jpg" for file in (target / name).iterdir())
     assert sorted(f.name for f in target.iterdir()) == sorted(CLASSES)
 
@@ -108,7 +108,11 @@ def test_what_is_there_is_not_fetched_again(served, tmp_path, capsys, monkeypatc
     assert {file: file.stat().st_mtime_ns for file in first.rglob("*")} == times
 
 
-def test_a_failed_download_names_the_way_out(no_network, tmp_path):
+def test_a_failed_download_names_the_way_out(no_network, tmp_path, monkeypatch):
+    from urllib3.util.retry import Retry
+
+    # TFDS tries ten times with growing pauses, 204 s in all; the test leaves out the pauses.
+    monkeypatch.setattr(Retry, "sleep", lambda self, response=None: None)
     started = time.perf_counter()
     with pytest.raises(ValueError, match=r"downloading tf_flowers failed .* unpack flower_photos.tgz into .*--data"):
         flowers.fetch(tmp_path)
@@ -143,17 +147,10 @@ def test_a_failure_while_writing_leaves_nothing(served, monkeypatch, tmp_path):
     def full(self, content):
         raise OSError(28, "No space left on device")
 
-    written = []
     with monkeypatch.context() as patch:
         patch.setattr(flowers.Path, "write_bytes", full)
-        with pytest.raises((OSError, ValueError)):
+        with pytest.raises(OSError, match="No space left"):
             flowers.fetch(tmp_path)
-    assert not written
     assert not (tmp_path / "flower_photos").exists()
     assert not list(tmp_path.glob(".partial-*"))
     assert flowers.fetch(tmp_path).is_dir(), "called again it goes on"
-
-
-def test_archive_is_what_its_name_says(archive):
-    with tarfile.open(fileobj=io.BytesIO(archive.read_bytes())) as tar:
-        assert sum(member.name.endswith(".jpg") for member in tar) == PER_CLASS * len(CLASSES) + 1

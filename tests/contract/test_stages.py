@@ -1,0 +1,223 @@
+"""Whole rows on a small folder of one's own: every artifact once, resumable, honest about few images.
+
+The thin backbone stands in for MobileNet, which the notebooks train.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mbhelpers import stages
+from mbhelpers.files import read_json
+from mbhelpers.inference.predictor import Predictor
+from mbhelpers.models import families
+from mbhelpers.models.load import load_keras
+from mbhelpers.records import read_record
+from mbhelpers.runs import open_run
+
+from . import tiny
+
+TL, FFT = "custom/mobilenet_v2_0.35_32_tl", "custom/mobilenet_v2_0.35_32_fft"
+ARTIFACTS = {
+    "row.json",
+    "split.json",
+    "model.keras",
+    "history.json",
+    "history.csv",
+    "tensorboard",
+    "model_float.tflite",
+    "model_int8.tflite",
+    "metrics.json",
+    "predictions.npz",
+    "report.html",
+}
+NAMES = ("{:03d}.png", "{} flower.jpg", "blüte-{}.JPG", "花 {}.png", "it's #{} (copy).jpeg", ".b{}..jpg")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory, draw):
+    """Three classes of fifteen pictures with names and sizes as people have them, one file that is no image."""
+    root = tmp_path_factory.mktemp("my pictures")
+    rng = np.random.default_rng(4)
+    for k, name in enumerate(("Löwenzahn", "red rose", "tulip")):
+        (root / name / "more").mkdir(parents=True)
+        for i in range(15):
+            picture = draw(1000 * k + i, 80).resize(tuple(int(v) for v in rng.integers(20, 300, 2)))
+            file = root / name / ("more" if i % 5 == 4 else "") / NAMES[i % 5].format(i)
+            if file.suffix == ".png" and i % 2:
+                picture = picture.convert(("RGBA", "L", "P")[i % 3])
+            picture.save(file)
+    (root / "tulip" / "notes.txt").write_text("not an image")
+    return root
+
+
+def run_of(row: str, own: Path, out: Path, **options):
+    return open_run(row, data_dir=own, weights="none", out_dir=out, **({"smoke": True} | options))
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def done(own, tmp_path_factory):
+    """A tl row, all of it."""
+    run = run_of(TL, own, tmp_path_factory.mktemp("runs"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(families, "build_backbone", tiny.thin_backbone)
+        return run, stages.run_row(run)
+
+
+@pytest.fixture
+def thin_backbone(monkeypatch):
+    monkeypatch.setattr(families, "build_backbone", tiny.thin_backbone)
+
+
+def test_every_artifact_is_there(done):
+    run, _ = done
+    assert names(run.folder) == ARTIFACTS
+    assert not [path for path in run.folder.rglob(".*")]
+    for name in ("model.keras", "model_float.tflite", "model_int8.tflite"):
+        record = read_record(run.folder / name)
+        assert record.classes == ("Löwenzahn", "red rose", "tulip")
+        assert record.made["seed"] == run.seed
+        assert record.made["start"] == {"name": "none"}
+
+
+def test_metrics_count_right(done, own):
+    run, metrics = done
+    assert metrics == read_json(run.folder / "metrics.json")
+    split = stages.prepare(run)
+    assert sum(len(paths) for paths in split.paths.values()) == 45
+    paths, labels = split.paths["test"], split.labels["test"]
+    images = np.stack([read_record(run.folder / "model.keras").preprocessing.load(own / path) for path in paths])
+    for kind, file in (("float", "model.keras"), ("float_tflite", "model_float.tflite"), ("int8", "model_int8.tflite")):
+        right = int((Predictor(run.folder / file).predict(images).argmax(1) == labels).sum())
+        assert metrics[kind]["correct"] == right
+        assert metrics[kind]["n"] == len(labels) == 9
+        assert np.sum(metrics[kind]["confusion"]) == 9
+        assert metrics["sizes"][file] == (run.folder / file).stat().st_size
+    pair = metrics["paired"]
+    assert pair["only_second"] - pair["only_first"] == metrics["int8"]["correct"] - metrics["float"]["correct"]
+    assert metrics["published"] == {}, "nothing is published of anybody's own pictures"
+
+
+def test_few_images_are_warned_of(done):
+    _, metrics = done
+    assert len(metrics["warnings"]) == 1
+    assert "only 9 images, 3 of its smallest class" in metrics["warnings"][0]
+    assert "33 points either way" in metrics["warnings"][0]
+
+
+def test_a_second_call_does_nothing(done, monkeypatch):
+    run, metrics = done
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
+    monkeypatch.setitem(sys.modules, "mbhelpers.training.fit", None)
+    again = run_of(TL, Path(run.data_dir), run.out_dir)
+    assert stages.run_row(again) == metrics
+    assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
+
+
+def test_another_setting_in_the_same_folder_is_refused(done, own):
+    run, _ = done
+    with pytest.raises(ValueError, match=r"holds a run made with seed 2026, not seed 1; choose another folder \(--out"):
+        run_of(TL, own, run.out_dir, seed=1)
+
+
+def test_require_runs_what_is_missing_and_says_so(thin_backbone, own, tmp_path, capsys):
+    run = run_of(TL, own, tmp_path)
+    path = stages.require(run, "model_int8.tflite")
+    said = capsys.readouterr().out
+    assert path == run.folder / "model_int8.tflite"
+    assert path.is_file()
+    for name, stage in (("model_int8.tflite", "quantize"), ("model.keras", "train")):
+        assert f"{name} is not there yet, running the stage '{stage}'" in said
+    assert not (run.folder / "metrics.json").exists(), "no more than what is needed"
+    stages.require(run, "model.keras")
+    assert "not there yet" not in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"no stage makes 'model\.onnx'; choose from .*model\.keras"):
+        stages.require(run, "model.onnx")
+
+
+def test_fft_trains_tl_first_and_then_every_layer(thin_backbone, own, tmp_path, capsys):
+    run = run_of(FFT, own, tmp_path)
+    stages.train(run)
+    assert f"{TL}: model.keras is not there yet, running the stage 'train'" in capsys.readouterr().out
+    made = read_record(run.folder / "model.keras").made
+    assert made["start"] == {"model": "tl"}
+    before, after = (load_keras(r.folder / "model.keras").get_layer("backbone") for r in (run.variant("tl"), run))
+    changed = [
+        v.path.rsplit("/", 1)[-1]
+        for v, w in zip(before.weights, after.weights, strict=True)
+        if not np.array_equal(np.array(v), np.array(w))
+    ]
+    assert {"kernel", "gamma", "moving_mean", "moving_variance"} <= set(changed), "batch norms learn too"
+
+
+class TestKilled:
+    """The command, killed while it trains; the thin backbone stands in, the recipe is the row's own."""
+
+    def test_a_resumed_run_leaves_nothing_half_written(self, thin_backbone, own, tmp_path, capsys):
+        killed = tmp_path / "killed"
+        command = [sys.executable, str(Path(__file__).with_name("driver.py")), "cli", "run", TL]
+        command += ["--data", str(own), "--weights", "none", "--out", str(killed), "--no-smoke"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        history = killed / TL / "history.csv"
+        try:
+            give_up = time.monotonic() + 90
+            while process.poll() is None and time.monotonic() < give_up:
+                if history.is_file() and len(history.read_text().splitlines()) > 4:
+                    break
+                time.sleep(0.005)
+        finally:
+            process.kill()
+            status = process.wait()
+        assert status == -signal.SIGKILL, "it ended by itself; nothing was killed"
+        assert not (killed / TL / "model.keras").exists()
+        run = run_of(TL, own, killed, smoke=False)
+        stages.train(run)
+        assert "going on after epoch" in capsys.readouterr().out
+        whole = run_of(TL, own, tmp_path / "whole", smoke=False)
+        stages.train(whole)
+        histories = [tiny.without_seconds(read_json(r.folder / "history.json")) for r in (run, whole)]
+        assert histories[0] == histories[1]
+        weights = [load_keras(r.folder / "model.keras").get_weights() for r in (run, whole)]
+        for one, two in zip(*weights, strict=True):
+            np.testing.assert_array_equal(one, two)
+        assert names(run.folder) == names(whole.folder) <= ARTIFACTS
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(own, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("where a folder should be")
+    with pytest.raises(ValueError, match=r"cannot write .*--out"):
+        run_of(TL, own, blocked)
+    command = [sys.executable, "-m", "mbhelpers.cli", "run", TL, "--data", str(own), "--out", str(blocked)]
+    ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"MBHELPERS_SMOKE": "1"})
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: cannot write")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_missing_picture_is_named_before_training(thin_backbone, own, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(own, tmp_path / "copy")
+    run = run_of(TL, copy, tmp_path / "runs")
+    gone = copy / stages.prepare(run).paths["train"][0]
+    gone.unlink()
+    with pytest.raises(ValueError, match=r"lacks 1 images of .*split.json"):
+        stages.train(run)
+
+
+def test_the_pictures_are_of_many_kinds(own):
+    """Guards the fixture: without odd files this module would show little."""
+    modes = {Image.open(file).mode for file in own.rglob("*.*") if file.suffix != ".txt"}
+    assert modes >= {"RGB", "RGBA", "L", "P"}
