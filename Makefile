@@ -1,6 +1,9 @@
-# make demo   set up, then the main job on the embedded sample; leaves runs/demo/report.html
-# make test   set up, then all checks and tests
-# make lab    JupyterLab on the notebooks
+# make demo       set up, then the main job on the embedded sample; leaves runs/demo/report.html
+# make test       set up, then all checks and tests
+# make lab        JupyterLab on the notebooks
+# make lint       the fast checks alone
+# make format     mend what a tool can mend, notebooks' generated parts too
+# make clean      remove what set-up made; data/ and runs/ stay
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin

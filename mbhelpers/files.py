@@ -1,9 +1,11 @@
 """Files that are either whole or absent, and JSON in one house style."""
 
+import fcntl
 import glob
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         ValueError: the folder can't be written.
     """
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".partial-{platform.node()}-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(temporary)
@@ -36,10 +38,50 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if path.is_dir() and temporary.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+            # Set aside, not deleted: at every moment one of the two is there.
+            aside = path.with_name(f".old-{path.name}")
+            _remove(aside)
+            os.replace(path, aside)
+            os.replace(temporary, path)
+            _remove(aside)
+        else:
+            os.replace(temporary, path)
     finally:
         _remove(temporary)
+
+
+_HELD: set[Path] = set()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder while the block runs; wait, saying so, while one is in it.
+
+    The same process may enter again. The operating system frees the lock of a killed process.
+    """
+    key = folder.resolve()
+    if key in _HELD:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    place = os.open(folder, os.O_RDONLY)  # the folder itself carries the lock, no file is left behind
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another process works in {folder}; waiting for it", flush=True)
+            fcntl.flock(place, fcntl.LOCK_EX)
+        _HELD.add(key)
+        yield
+    finally:
+        _HELD.discard(key)
+        os.close(place)
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is the pointer that Git LFS leaves in place of the content."""
+    with path.open("rb") as stream:
+        return stream.read(40).startswith(b"version https://git-lfs")
 
 
 def write_json(path: Path, content: Any) -> Path:
@@ -79,8 +121,9 @@ def _remove(path: Path) -> None:
 
 def _remove_of_the_dead(path: Path) -> None:
     """Remove what processes that are no more were writing to `path`."""
-    for left in path.parent.glob(f".partial-*-{glob.escape(path.name)}"):
-        number = left.name.split("-")[1]
+    begin = f".partial-{platform.node()}-"
+    for left in path.parent.glob(f"{glob.escape(begin)}*-{glob.escape(path.name)}"):
+        number = left.name.removeprefix(begin).split("-")[0]
         if number.isdigit() and not _alive(int(number)):
             _remove(left)
 

@@ -7,6 +7,7 @@ from json import JSONDecodeError, dumps, loads
 from pathlib import Path
 from typing import Any
 
+from mbhelpers.files import is_lfs_pointer
 from mbhelpers.preprocessing import Preprocessing
 
 MEMBER = "mbhelpers.json"
@@ -68,7 +69,7 @@ def read_record(path: Path) -> Record | None:
             with zipfile.ZipFile(path) as archive:
                 return Record.from_bytes(archive.read(MEMBER)) if MEMBER in archive.namelist() else None
         except zipfile.BadZipFile as error:
-            raise ValueError(f"{path} is not a whole .keras file ({error}); {_repair(path.read_bytes())}") from error
+            raise ValueError(f"{path} is not a whole .keras file ({error}); {_repair(path)}") from error
     if path.suffix == ".tflite":
         content = _tflite_metadata(path.read_bytes(), path)
         return Record.from_bytes(content) if content is not None else None
@@ -103,7 +104,7 @@ def _tflite_metadata(content: bytes, path: Path) -> bytes | None:
     from ai_edge_litert import schema_py_generated as schema
 
     if content[4:8] != b"TFL3":
-        raise ValueError(f"{path} is not a .tflite file; {_repair(content)}")
+        raise ValueError(f"{path} is not a .tflite file: {_repair(path)}")
     try:
         model = schema.Model.GetRootAs(content, 0)
         for i in range(model.MetadataLength()):
@@ -115,5 +116,5 @@ def _tflite_metadata(content: bytes, path: Path) -> bytes | None:
     return None
 
 
-def _repair(content: bytes) -> str:
-    return "it is a Git LFS pointer: run `git lfs pull`" if content.startswith(b"version") else "make it again"
+def _repair(path: Path) -> str:
+    return "it is a Git LFS pointer: run `git lfs pull`" if is_lfs_pointer(path) else "make it again"

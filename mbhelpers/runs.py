@@ -4,7 +4,7 @@ import os
 import platform
 import shlex
 from dataclasses import dataclass, replace
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,10 @@ class Run:
         return other
 
     def command(self) -> str:
-        """The command that makes this run again."""
-        data = f" --data {shlex.quote(self.data_dir)}" if self.data_dir else ""
+        """The command that makes this run again; of a full path only its end, for it goes into published files."""
+        data = f" --data {_shown(self.data_dir)}" if self.data_dir else ""
         default = self.weights == "imagenet" and not self.smoke
-        weights = "" if default else f" --weights {shlex.quote(self.weights)}"
+        weights = "" if default else f" --weights {_shown(self.weights)}"
         smoke = " --smoke" if self.smoke else ""
         return f"mbhelpers run {self.row}{data}{weights} --seed {self.seed}{smoke}"
 
@@ -137,10 +137,20 @@ def _settled(value: str | None) -> str:
     return str(Path(value).resolve()) if Path(value).exists() else value
 
 
+def _shown(path: str) -> str:
+    return shlex.quote(Path(path).name if Path(path).is_absolute() else path)
+
+
 def versions() -> dict[str, str]:
     """Versions that decide the numbers."""
     names = ("mbhelpers", "tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "scikit-learn")
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # tensorflow-cpu, or a checkout on the path that is not installed
+            found[name] = getattr(import_module(name.replace("-", "_")), "__version__", "unknown")
+    return found
 
 
 def machine() -> dict[str, Any]:

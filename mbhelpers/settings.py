@@ -1,7 +1,6 @@
 """Folders, seeds and switches. The only module that reads environment variables."""
 
 import os
-import sys
 from pathlib import Path
 
 DEFAULT_SEED = 2026
@@ -62,8 +61,3 @@ def smoke(explicit: bool | None = None) -> bool:
     if value not in ("", "0", "1"):
         raise ValueError(f"MBHELPERS_SMOKE is {value!r}; set it to 1 or 0")
     return value == "1"
-
-
-def on_colab() -> bool:
-    """Whether this is a Google Colab session."""
-    return "google.colab" in sys.modules

@@ -1,9 +1,10 @@
 """One function a stage. The notebooks and the command line run a row through these and nothing else."""
 
+import functools
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from json import dumps, loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from mbhelpers import settings
 from mbhelpers.data import source
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.data.split import Split, load_split, make_split, save_split
-from mbhelpers.files import read_json, replacing, sha256, write_json
+from mbhelpers.files import locked, read_json, replacing, sha256, write_json
+from mbhelpers.models.weights import ARCHITECTURES, find_weights
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing, preset
 from mbhelpers.quantization.calibration import calibration_set
@@ -31,8 +33,45 @@ CALIBRATION_IMAGES = 250
 FEW_TEST_IMAGES = 100
 
 
+ARTIFACTS = {
+    "prepare": ("split.json",),
+    "train": ("model.keras", "history.json"),
+    "quantize": ("model_float.tflite", "model_int8.tflite"),
+    "evaluate": ("metrics.json", "predictions.npz"),
+    "report": ("report.html",),
+}
+"""Stages in order, and what each leaves in the run's folder. A stage is done when all of it is there."""
+
+
+def _alone(stage: Callable[..., Any]) -> Callable[..., Any]:
+    """One process at a time in a run's folder: a second one waits, then finds the work done."""
+
+    @functools.wraps(stage)
+    def guarded(run: Run, *args: Any, **kwargs: Any) -> Any:
+        with locked(run.folder):
+            return stage(run, *args, **kwargs)
+
+    return guarded
+
+
+def _done(run: Run, stage: str) -> bool:
+    return all((run.folder / name).is_file() for name in ARTIFACTS[stage])
+
+
+def _outdate(run: Run, stage: str) -> None:
+    """Before a stage is made anew: remove what was made from its former artifacts."""
+    names = list(ARTIFACTS)
+    for later in names[names.index(stage) :]:
+        for name in ARTIFACTS[later]:
+            (run.folder / name).unlink(missing_ok=True)
+
+
+@_alone
 def prepare(run: Run) -> Split:
     """Read the data, group copies, split, and save `split.json`; an existing manifest is taken as it is.
+
+    A variant that starts from another takes the other's split: what the one learned from must not be what the
+    other is measured on.
 
     Raises:
         ValueError: the data is missing or not laid out as expected.
@@ -47,8 +86,14 @@ def prepare(run: Run) -> Split:
                 "or choose another folder (--out) to prepare again"
             )
         return split
+    _outdate(run, "prepare")
+    if start := recipe_for(run.row.variant).start_from:
+        write_json(path, read_json(require(run.variant(start), "split.json")))
+        return load_split(path)
     images = source.load(run.row.dataset, run.data_dir)
     split = make_split(images, run.seed)
+    if split.conflicts:
+        print(f"{len(split.conflicts)} pictures lie in two class folders: {'; '.join(split.conflicts[:3])}")
     save_split(split, images, path)
     return split
 
@@ -82,7 +127,13 @@ def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":
     recipe = recipe or recipe_for(run.row.variant, run.smoke)
     keras.utils.set_random_seed(run.seed)
     if recipe.start_from:
-        model = load_keras(require(run.variant(recipe.start_from), "model.keras"))
+        start = run.variant(recipe.start_from)
+        model = load_keras(require(start, "model.keras"))
+        if load_split(start.folder / "split.json").paths["test"].tolist() != prepare(run).paths["test"].tolist():
+            raise ValueError(
+                f"{start.folder} and {run.folder} have different splits, so the one has learned from test images of "
+                "the other; delete both to start again"
+            )
         model.get_layer("dropout").rate = recipe.dropout
     else:
         classes = len(prepare(run).classes)
@@ -99,41 +150,45 @@ def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":
     return model
 
 
+@_alone
 def train(run: Run, recipe: Recipe | None = None) -> Path:
     """Train the row's variant; a killed training goes on behind its last whole epoch.
 
     Args:
         run: the run.
-        recipe: None is the variant's own.
+        recipe: None is the variant's own. A model that was made with another one is not replaced.
 
     Returns:
         Path of `model.keras`, which carries its class names, preprocessing and how it was made.
 
     Raises:
-        ValueError: data or weights don't fit, or the loss became non-finite.
+        ValueError: data or weights don't fit, the loss became non-finite, or the model there is of another recipe.
     """
     load_tensorflow()
     import keras
 
-    from mbhelpers.models.weights import find_weights
     from mbhelpers.training.fit import discard_state, fit
 
     path = run.folder / "model.keras"
-    if path.is_file():
-        return path
-    recipe = recipe or recipe_for(run.row.variant, run.smoke)
     split = prepare(run)
+    recipe = (recipe or recipe_for(run.row.variant, run.smoke)).fitted(len(split.paths["train"]))
+    if _done(run, "train"):
+        record = read_record(path)
+        if record is None or record.made["recipe"] != loads(dumps(recipe.to_json())):
+            raise ValueError(f"{path} was made with another recipe; choose another folder (--out), or delete it")
+        return path
+    _outdate(run, "train")
+    made = _made(run, split)
     model = build_model(run, recipe)
     data = {part: part_images(run, part) for part in ("train", "validation")}
-    started = time.perf_counter()
     history = fit(model, data["train"], data["validation"], recipe, run.folder, seed=run.seed)
     start: dict[str, Any] = {"model": recipe.start_from}
     if not recipe.start_from:
         start = find_weights(run.weights, run.row.alpha, run.row.resolution).record()
-    made = _made(run, split) | {
-        "recipe": recipe.fitted(len(data["train"][0])).to_json(),
+    made |= {
+        "recipe": recipe.to_json(),
         "start": start,
-        "training_seconds": round(time.perf_counter() - started, 1),
+        "training_seconds": round(sum(line["seconds"] for line in history), 1),
     }
     write_json(run.folder / "history.json", history)
     with replacing(path) as temporary:
@@ -144,6 +199,7 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
     return path
 
 
+@_alone
 def quantize(run: Run) -> dict[str, Path]:
     """Make `model_float.tflite` and `model_int8.tflite`, calibrated on training images.
 
@@ -154,16 +210,20 @@ def quantize(run: Run) -> dict[str, Path]:
     from mbhelpers.quantization import tflite
 
     paths = {kind: run.folder / f"model_{kind}.tflite" for kind in ("float", "int8")}
-    if all(path.is_file() for path in paths.values()):
+    if _done(run, "quantize"):
         return paths
+    _outdate(run, "quantize")
     source_path = require(run, "model.keras")
     record = read_record(source_path)
     if record is None:
         raise ValueError(f"{source_path} was not made by this collection; delete it and train again")
     model = load_keras(source_path)
-    images, labels = part_images(run, "train")
+    split = prepare(run)
+    labels = split.labels["train"]
     number = CALIBRATION_IMAGES // 10 if run.smoke else CALIBRATION_IMAGES
     chosen = calibration_set(labels, number, run.seed)
+    root = source.locate(run.row.dataset, run.data_dir)
+    images = load_images(root, split.paths["train"][chosen], record.preprocessing)
     calibration = {
         "images": len(chosen),
         "seed": run.seed,
@@ -172,7 +232,7 @@ def quantize(run: Run) -> dict[str, Path]:
     }
     content = {
         "float": tflite.to_float(model, record),
-        "int8": tflite.to_int8(model, replace(record, made=record.made | {"calibration": calibration}), images[chosen]),
+        "int8": tflite.to_int8(model, replace(record, made=record.made | {"calibration": calibration}), images),
     }
     for kind, path in paths.items():
         with replacing(path) as temporary:
@@ -180,6 +240,7 @@ def quantize(run: Run) -> dict[str, Path]:
     return paths
 
 
+@_alone
 def evaluate(run: Run) -> dict[str, Any]:
     """Measure float and int8 on the test part, which nothing before has seen; saves `metrics.json`.
 
@@ -193,8 +254,9 @@ def evaluate(run: Run) -> dict[str, Any]:
     from mbhelpers.inference.predictor import Predictor
 
     path = run.folder / "metrics.json"
-    if path.is_file():
+    if _done(run, "evaluate"):
         return read_json(path)
+    _outdate(run, "evaluate")
     files = {
         "float": require(run, "model.keras"),
         "float_tflite": require(run, "model_float.tflite"),
@@ -206,6 +268,8 @@ def evaluate(run: Run) -> dict[str, Any]:
     with replacing(run.folder / "predictions.npz") as temporary:
         np.savez_compressed(temporary, paths=split.paths["test"], labels=labels, **scores)  # type: ignore[arg-type]
     record = read_record(files["int8"])
+    if record is None:
+        raise ValueError(f"{files['int8']} was not made by this collection; delete it and quantize again")
     metrics: dict[str, Any] = {
         kind: classification.evaluate(found, labels, split.classes) for kind, found in scores.items()
     }
@@ -213,17 +277,17 @@ def evaluate(run: Run) -> dict[str, Any]:
         "row": str(run.row),
         "classes": split.classes,
         "paired": classification.compare(scores["float"], scores["int8"], labels),
-        # Figures published for photographs say nothing about drawings.
-        "published": {} if run.data_dir == settings.SAMPLE else published(run.row),
+        "published": published(run.row) if _as_published(run, split) else {},
         "sizes": {file.name: file.stat().st_size for file in files.values()},
         "sha256": {file.name: sha256(file) for file in files.values()},
-        "made": record.made if record else {},
-        "warnings": _warnings(split),
+        "made": record.made,
     }
+    metrics["warnings"] = _warnings(run, split, metrics["int8"])
     write_json(path, metrics)
-    return metrics
+    return read_json(path)
 
 
+@_alone
 def report(run: Run, path: Path | None = None) -> Path:
     """Draw the run's card as one HTML file, figures inside; `report.html` in the run's folder by default."""
     from mbhelpers.reporting.card import write_card
@@ -233,14 +297,9 @@ def report(run: Run, path: Path | None = None) -> Path:
 
 
 STAGES: dict[str, Callable[[Run], Any]] = {
-    "split.json": prepare,
-    "model.keras": train,
-    "history.json": train,
-    "model_float.tflite": quantize,
-    "model_int8.tflite": quantize,
-    "metrics.json": evaluate,
-    "predictions.npz": evaluate,
-    "report.html": report,
+    name: {"prepare": prepare, "train": train, "quantize": quantize, "evaluate": evaluate, "report": report}[stage]
+    for stage, names in ARTIFACTS.items()
+    for name in names
 }
 """Which stage makes which artifact."""
 
@@ -261,11 +320,19 @@ def require(run: Run, name: str) -> Path:
 
 
 def run_row(run: Run) -> dict[str, Any]:
-    """All stages of one row, those already done skipped; returns the metrics."""
-    if not run.folder.is_dir() or shutil.disk_usage(run.folder).free < 200 * 2**20:
+    """All stages of one row, those already done skipped; returns the metrics.
+
+    Raises:
+        ValueError: what the row needs is missing; as far as it can, before anything is fetched or trained.
+    """
+    if run.row.architecture not in ARCHITECTURES:
+        raise ValueError(f"unknown architecture {run.row.architecture!r}; choose from {', '.join(ARCHITECTURES)}")
+    find_weights(run.weights, run.row.alpha, run.row.resolution)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(run.folder).free < 200 * 2**20:
         raise ValueError(f"less than 200 MiB are free at {run.folder}; free some, or choose another folder (--out)")
-    for name in ("split.json", "model.keras", "model_int8.tflite", "metrics.json", "report.html"):
-        require(run, name)
+    for names in ARTIFACTS.values():
+        require(run, names[0])
     return read_json(run.folder / "metrics.json")
 
 
@@ -286,13 +353,25 @@ def _made(run: Run, split: Split) -> dict[str, Any]:
     }
 
 
-def _warnings(split: Split) -> list[str]:
+def _as_published(run: Run, split: Split) -> bool:
+    """Whether the data is what the published figures speak of: neither drawn, nor a part of the classes."""
+    return run.data_dir != settings.SAMPLE and source.has_all_classes(run.row.dataset, split.classes)
+
+
+def _warnings(run: Run, split: Split, int8: dict[str, Any]) -> list[str]:
     """What a reader must know before quoting the numbers."""
+    found = []
     n, least = len(split.labels["test"]), min(split.counts()["test"].values())
-    if n >= FEW_TEST_IMAGES and least >= 10:
-        return []
-    reach = 100 * 1.96 * (0.25 / n) ** 0.5
-    return [
-        f"The test part has only {n} images, {least} of its smallest class: an accuracy measured on so few can be off "
-        f"by up to {reach:.0f} points either way. Add images before you quote or compare it."
-    ]
+    if n < FEW_TEST_IMAGES or least < 10:
+        low, high = (100 * bound for bound in int8["interval"])
+        found.append(
+            f"The test part has only {n} images, {least} of its smallest class: so few can only tell that the int8 "
+            f"accuracy is somewhere from {low:.0f} to {high:.0f} %. Add images before you quote or compare it."
+        )
+    if run.smoke:
+        found.append("A smoke run: two epochs, to see that everything works. Its accuracy means nothing.")
+    if run.data_dir == settings.SAMPLE:
+        found.append("Measured on drawn pictures, which say nothing about photographs.")
+    elif run.row.dataset != "custom" and not source.has_all_classes(run.row.dataset, split.classes):
+        found.append(f"The data has only {len(split.classes)} of the classes; published figures don't apply to it.")
+    return found

@@ -31,9 +31,11 @@ def locate(dataset: str, data_dir: Path | str | None) -> Path:
             return flowers.fetch(home)
         return home / known.top_folder
     given = Path(data_dir)
+    if not given.is_dir():
+        raise ValueError(f"no folder at {given}; pass the folder that the official archive was unpacked in")
     if (given / known.top_folder).is_dir():
         return given / known.top_folder
-    if given.is_dir() and any((given / name).is_dir() for name in known.classes):
+    if any((given / name).is_dir() for name in known.classes):
         return given
     raise ValueError(
         f"{given} holds neither {known.top_folder}/ nor class folders such as {known.classes[0]}/; "
@@ -54,6 +56,11 @@ def load(dataset: str, data_dir: Path | str | None) -> folder.ImageFolder:
         more = f" and {len(images.skipped) - 5} more" if len(images.skipped) > 5 else ""
         print(f"left out {len(images.skipped)} of {len(images) + len(images.skipped)} files: {shown}{more}")
     return images
+
+
+def has_all_classes(dataset: str, classes: tuple[str, ...]) -> bool:
+    """Whether these are the classes of a data set of the catalog, all of them."""
+    return dataset in catalog.CATALOG and tuple(classes) == catalog.CATALOG[dataset].classes
 
 
 def _sample() -> Path:

@@ -28,6 +28,7 @@ class Split:
         classes: class names, in the order of the labels.
         paths: part name to (N,) file names relative to the data root.
         labels: part name to (N,) int64 labels.
+        conflicts: content that lies in two class folders, as text; it counts for the class of its first file.
         groups: sets of exact or near copies, as lists of file names; only sets of two or more.
         fingerprint: of the data the split was made from.
         seed: that it was made with.
@@ -36,6 +37,7 @@ class Split:
     classes: tuple[str, ...]
     paths: dict[str, np.ndarray]
     labels: dict[str, np.ndarray]
+    conflicts: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]
     fingerprint: str
     seed: int
@@ -140,6 +142,7 @@ def make_split(images: ImageFolder, seed: int, fractions: tuple[float, float, fl
         classes=images.classes,
         paths={part: images.paths[_once(images, members)] for part, members in chosen.items()},
         labels={part: images.labels[_once(images, members)] for part, members in chosen.items()},
+        conflicts=_conflicts(images),
         groups=_groups(images, group_of),
         fingerprint=images.fingerprint,
         seed=seed,
@@ -159,6 +162,15 @@ def _groups(images: ImageFolder, group_of: np.ndarray) -> tuple[tuple[str, ...],
     return tuple(tuple(images.paths[group_of == first].tolist()) for first in firsts[sizes > 1])
 
 
+def _conflicts(images: ImageFolder) -> tuple[str, ...]:
+    homes: dict[str, list[int]] = {}
+    for i, sha in enumerate(images.sha256.tolist()):
+        homes.setdefault(sha, []).append(i)
+    return tuple(
+        " = ".join(images.paths[same].tolist()) for same in homes.values() if len(set(images.labels[same])) > 1
+    )
+
+
 def save_split(split: Split, images: ImageFolder, path: Path) -> Path:
     """Write the manifest: one entry an image, keyed by content hash."""
     sha_of = dict(zip(images.paths.tolist(), images.sha256.tolist(), strict=True))
@@ -175,6 +187,7 @@ def save_split(split: Split, images: ImageFolder, path: Path) -> Path:
             "fingerprint": split.fingerprint,
             "counts": split.counts(),
             "copies": split.groups,
+            "conflicts": split.conflicts,
             "skipped": images.skipped,
             "images": entries,
         },
@@ -198,6 +211,7 @@ def load_split(path: Path) -> Split:
             labels={
                 part: np.array([classes.index(e["class"]) for e in found], np.int64) for part, found in members.items()
             },
+            conflicts=tuple(content["conflicts"]),
             groups=tuple(tuple(group) for group in content["copies"]),
             fingerprint=content["fingerprint"],
             seed=content["seed"],

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mbhelpers.data.folder import scan
+from mbhelpers.data.folder import ImageFolder, scan
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.evaluation.classification import align_labels, evaluate
 from mbhelpers.inference.predictor import Predictor
@@ -58,7 +58,7 @@ def evaluate_file(
         "preprocessing": _describe(predictor.preprocessing),
         "classes": known,
         "skipped": images.skipped,
-        "warnings": _warnings(images.skipped, scores, labels, () if predictor.classes else known),
+        "warnings": _warnings(images, predictor, scores, labels),
     }
 
 
@@ -76,18 +76,22 @@ def _describe(contract: Preprocessing) -> str:
     return f"stretch, {contract.resize}, (pixel - {contract.mean:g}) / {contract.std:g}"
 
 
-def _warnings(
-    skipped: tuple[tuple[str, str], ...], scores: np.ndarray, labels: np.ndarray, guessed: tuple[str, ...]
-) -> list[str]:
-    """What a reader of the result must know; `guessed` is the class order if it is only assumed."""
+def _warnings(images: ImageFolder, predictor: Predictor, scores: np.ndarray, labels: np.ndarray) -> list[str]:
+    """What a reader of the result must know."""
     found = []
-    if skipped:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in skipped[:5])
-        found.append(f"left out {len(skipped)} files: {listed}")
-    if guessed and (meant := better_order(scores, labels)):
+    if images.skipped:
+        listed = "; ".join(f"{name}: {reason}" for name, reason in images.skipped[:5])
+        found.append(f"left out {len(images.skipped)} files: {listed}")
+    if predictor.made.get("data", {}).get("fingerprint") == images.fingerprint:
+        found.append(
+            "the model was trained on a part of these very images, so this is no measure of what it does on others; "
+            "its metrics.json has that, from the test part alone"
+        )
+    names = predictor.classes or images.classes
+    if predictor.classes_assumed and (meant := better_order(scores, labels)):
         found.append(
             "the file does not say its class order, and the sorted folder names fit badly: another order is right far "
-            f"more often; if the model was trained so, pass --classes {','.join(guessed[k] for k in meant)}"
+            f"more often; if the model was trained so, pass --classes {','.join(names[k] for k in meant)}"
         )
     return found
 

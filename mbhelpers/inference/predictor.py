@@ -20,6 +20,10 @@ class Backend(Protocol):
     outputs: int
     kind: str
 
+    def contract(self) -> Preprocessing:
+        """What is assumed of a file without a record."""
+        ...
+
     def run(self, images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         """uint8 images (N, H, W, 3) to float32 outputs (N, outputs)."""
         ...
@@ -32,6 +36,8 @@ class Predictor:
         path: the file.
         classes: names in the order of the scores; empty if neither the file nor the caller gave them.
         preprocessing: how to prepare images for it; `preprocessing.load(file)` does.
+        classes_assumed: whether their order is only a guess, here or when the file was quantized.
+        made: how the file says it was made; empty without a record.
         kind: "float" or "int8", by the type of its weights.
     """
 
@@ -65,14 +71,19 @@ class Predictor:
         tflite = self.path.suffix == ".tflite"
         self._backend: Backend = _LiteRT(self.path, threads) if tflite else _Keras(self.path)
         side, outputs = self._backend.resolution, self._backend.outputs
-        contract = record.preprocessing if record else preset("st", side)
+        contract = record.preprocessing if record else self._backend.contract()
         wanted = contract.changed(resize, mean, std)
+        if isinstance(self._backend, _Keras) and self._backend.rescales and (mean, std) != (None, None):
+            raise ValueError(f"{self.path} rescales pixels itself; pass no mean and std")
         if record and wanted != contract:
             raise ValueError(f"{self.path} carries its own preprocessing, {contract}; pass none")
         if record and classes and tuple(classes) != record.classes:
             raise ValueError(f"{self.path} carries its own classes, {', '.join(record.classes)}; pass none")
         self.preprocessing = wanted
         self.classes = record.classes if record else tuple(classes)
+        self.made = record.made if record else {}
+        assumed_before = "classes" in self.made.get("assumed", ())
+        self.classes_assumed = assumed_before or not self.classes
         self.kind = self._backend.kind
         if contract.resolution != side:
             raise ValueError(f"{self.path} takes {side} px images, but its record says {contract.resolution}")
@@ -113,16 +124,23 @@ class _Keras:
     kind = "float"
 
     def __init__(self, path: Path):
-        from mbhelpers.models.load import load_keras
+        from mbhelpers.models.load import classifier_shape, load_keras
 
         self.model = load_keras(path)
         import keras  # after load_keras, which loads TensorFlow quietly
 
-        shape, out = self.model.input_shape, self.model.output_shape
-        if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] != shape[2] or len(out) != 2:
-            raise ValueError(f"{path} maps {shape} to {out}; a classifier maps (N, side, side, 3) to (N, classes)")
-        self.resolution, self.outputs = shape[1], out[1]
-        self.rescales = any(isinstance(layer, keras.layers.Rescaling) for layer in self.model.layers)
+        self.resolution, self.outputs = classifier_shape(self.model, path)
+        # Those of models inside the model too
+        parts = self.model._flatten_layers(include_self=False, recursive=True)
+        self.rescales = [layer for layer in parts if isinstance(layer, keras.layers.Rescaling)]
+
+    def contract(self) -> Preprocessing:
+        """ST's, but for the value range where the model has its own."""
+        contract = preset("st", self.resolution)
+        if not self.rescales or not isinstance(self.rescales[0].scale, int | float):
+            return contract  # a scale for each channel has no place in a contract, nor matters: the model applies it
+        scale, offset = float(self.rescales[0].scale), float(self.rescales[0].offset)
+        return contract.changed(None, -offset / scale, 1 / scale)
 
     def run(self, images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         batches = (images[k : k + 64] for k in range(0, len(images), 64))
@@ -138,6 +156,8 @@ class _LiteRT:
     def __init__(self, path: Path, threads: int):
         from ai_edge_litert.interpreter import Interpreter
 
+        if threads < 1:
+            raise ValueError(f"threads must be 1 or more, not {threads}")
         try:
             with quietly():
                 self.interpreter = Interpreter(model_path=str(path), num_threads=threads)
@@ -155,6 +175,10 @@ class _LiteRT:
         self.resolution, self.outputs = int(shape[1]), int(self.output["shape"][-1])
         integer = any(t["dtype"] == np.int8 and t["shape"].size for t in self.interpreter.get_tensor_details())
         self.kind = "int8" if integer or self.input["dtype"] != np.float32 else "float"
+
+    def contract(self) -> Preprocessing:
+        """ST's."""
+        return preset("st", self.resolution)
 
     def check(self, preprocessing: Preprocessing) -> None:
         """Refuse a preprocessing that means other values than the file's input quantization does."""

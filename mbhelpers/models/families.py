@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbhelpers.models.weights import find_weights, load_weights
+from mbhelpers.models.weights import ARCHITECTURES, find_weights, load_weights
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing
 
@@ -36,8 +36,8 @@ def build_backbone(
     load_tensorflow()
     import keras
 
-    if architecture != "mobilenet_v2":
-        raise ValueError(f"unknown architecture {architecture!r}; choose from mobilenet_v2")
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"unknown architecture {architecture!r}; choose from {', '.join(ARCHITECTURES)}")
     found = find_weights(weights, alpha, resolution)
     shape = (resolution, resolution, 3)
 
@@ -157,7 +157,12 @@ def without_rescaling(model: "keras.Model", preprocessing: Preprocessing) -> "ke
         first = first_layer.output
     side = preprocessing.resolution
     if tuple(model.input_shape[1:]) != (side, side, 3):
-        raise ValueError(f"the model takes {model.input_shape[1:]}, not ({side}, {side}, 3); check --resolution")
-    inner = keras.Model(first, model.outputs[0])
+        raise ValueError(f"the model takes {model.input_shape[1:]}, its preprocessing gives ({side}, {side}, 3)")
     values = keras.Input((side, side, 3), batch_size=1, name="image")
-    return keras.Model(values, inner(values, training=False), name=model.name)
+    if isinstance(model, keras.Sequential):
+        scores = values  # the inner tensors of a Sequential that was loaded from a file are not connected
+        for layer in model.layers[len(rescalings) :]:
+            scores = layer(scores)
+    else:
+        scores = keras.Model(first, model.outputs[0])(values, training=False)
+    return keras.Model(values, scores, name=model.name)

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mbhelpers import settings
-from mbhelpers.files import sha256
+from mbhelpers.files import is_lfs_pointer, sha256
 
 if TYPE_CHECKING:
     import keras
+
+ARCHITECTURES = ("mobilenet_v2",)
+"""What `build_backbone` can build."""
 
 KERAS_SIZES = (96, 128, 160, 192, 224)
 """The resolutions for which Keras Applications publishes MobileNetV2 weights; others use those of 224."""
@@ -92,9 +95,8 @@ def load_weights(backbone: "keras.Model", weights: Weights) -> None:
     """
     if weights.file is None:
         raise ValueError(f"weights {weights.name!r} are no file; build the backbone with them instead")
-    with weights.file.open("rb") as stream:
-        if stream.read(7) == b"version":
-            raise ValueError(f"{weights.file} is a Git LFS pointer, not the file; run `git lfs pull`")
+    if is_lfs_pointer(weights.file):
+        raise ValueError(f"{weights.file} is a Git LFS pointer, not the file; run `git lfs pull`")
     try:
         backbone.load_weights(weights.file)
     except Exception as error:  # h5py and Keras raise OSError, KeyError, ValueError and more

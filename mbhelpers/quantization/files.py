@@ -6,7 +6,7 @@ from pathlib import Path
 from mbhelpers.data.folder import scan
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.files import replacing
-from mbhelpers.models.load import load_keras
+from mbhelpers.models.load import classifier_shape, load_keras
 from mbhelpers.preprocessing import preset
 from mbhelpers.quantization.calibration import calibration_set
 from mbhelpers.quantization.tflite import to_int8
@@ -50,16 +50,25 @@ def quantize_file(
     record = read_record(model)
     network = load_keras(model)
     images = scan(folder)
+    side, outputs = classifier_shape(network, model)
     if record is None:
-        side, outputs = network.input_shape[1], network.output_shape[1]
         if max(2, outputs) != len(images.classes):
             raise ValueError(
                 f"{model} tells {max(2, outputs)} classes apart, {folder} has {len(images.classes)} "
                 f"({', '.join(images.classes)}); calibrate with the data it was trained on"
             )
-        record = Record(images.classes, preset("st", side).changed(resize, mean, std))
+        # The new file says what was only assumed of the old one.
+        assumed = {"assumed": ["classes", "preprocessing"]}
+        record = Record(images.classes, preset("st", side).changed(resize, mean, std), assumed)
     elif record.preprocessing.changed(resize, mean, std) != record.preprocessing:
         raise ValueError(f"{model} carries its own preprocessing, {record.preprocessing}; pass none")
+    elif strange := [name for name in images.classes if name not in record.classes]:
+        raise ValueError(
+            f"{folder} has classes {', '.join(strange)}, {model} knows {', '.join(record.classes)}; "
+            "calibrate with the data it was trained on"
+        )
+    if images.skipped:
+        print(f"left out {len(images.skipped)} files: {'; '.join(f'{n}: {why}' for n, why in images.skipped[:5])}")
     chosen = calibration_set(images.labels, number, seed)
     made = record.made | {"calibration": {"images": len(chosen), "seed": seed, "data": images.fingerprint}}
     pixels = load_images(images.root, images.paths[chosen], record.preprocessing)

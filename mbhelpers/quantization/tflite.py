@@ -70,11 +70,13 @@ def to_int8(
     if len(calibration) == 0:
         raise ValueError("calibration needs one image or more")
     pixels = _span(calibration)
-    integer_only = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    if allow_float:
+        operators.append(tf.lite.OpsSet.TFLITE_BUILTINS)
     with _converter(model, record.preprocessing) as converter:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([record.preprocessing.normalize(image[None])] for image in pixels)
-        converter.target_spec.supported_ops = [*integer_only, tf.lite.OpsSet.TFLITE_BUILTINS][: 1 + allow_float]
+        converter.target_spec.supported_ops = operators
         converter.inference_input_type = getattr(tf, input_type)
         converter.inference_output_type = getattr(tf, output_type)
         content = _convert(converter, "" if allow_float else ", or allow float fallback (--allow-float)")

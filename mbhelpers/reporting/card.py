@@ -75,11 +75,12 @@ def paired_sentence(metrics: dict[str, Any]) -> str:
     """What int8 costs, in words that claim no more than the images show."""
     pair = metrics["paired"]
     low, high = (100 * bound for bound in pair["interval"])
-    verdict = (
-        "the interval holds zero: on these images the two can't be told apart"
-        if pair["inside_noise"]
-        else "the interval leaves out zero: the difference is real"
-    )
+    if pair["inside_noise"]:
+        verdict = "the interval holds zero: on these images the two can't be told apart"
+    elif pair["mcnemar_p"] < 0.05:
+        verdict = "the interval leaves out zero: more than chance would usually make it"
+    else:
+        verdict = "the interval just leaves out zero, the test does not: borderline"
     p = f"= {pair['mcnemar_p']:.2f}" if pair["mcnemar_p"] >= 0.01 else "< 0.01"
     return (
         f"int8 minus float on the same {pair['n']} images: {100 * pair['difference']:+.1f} points "

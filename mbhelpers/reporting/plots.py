@@ -7,7 +7,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which colour-blind readers tell apart.
@@ -185,14 +184,6 @@ def worst_mistakes(scores: np.ndarray, labels: np.ndarray, most: int = 16) -> np
     guess = scores.argmax(axis=1)
     wrong = np.nonzero(guess != labels)[0]
     return wrong[np.argsort(-scores[wrong, guess[wrong]], kind="stable")][:most]
-
-
-def show_parameter(axis: "Axes", values: np.ndarray, scale: float, title: str) -> None:
-    """Histogram of real values with the integer grid that int8 leaves of them."""
-    axis.hist(values.ravel(), bins=101, color=BLUE)
-    top = axis.get_ylim()[1]
-    axis.vlines(scale * np.arange(-127, 128, 16), 0, top, color=ORANGE, linewidth=0.6)
-    axis.set(title=title, xlabel="value", ylabel="count")
 
 
 def _done(figure: "Figure") -> "Figure":

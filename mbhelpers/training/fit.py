@@ -143,7 +143,7 @@ def _compile(model: "keras.Model", recipe: Recipe, steps: int) -> None:
         warmup_steps=warmup,
     )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
-    # A moving statistic or a bias has nothing to decay towards.
+    # Scales and shifts have nothing to decay towards.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     loss = keras.losses.BinaryCrossentropy if model.output_shape[1] == 1 else keras.losses.CategoricalCrossentropy
     model.compile(
@@ -212,7 +212,8 @@ def _make_keeper(model, recipe, folder, steps, identity):
             if self.broken:
                 raise ValueError(
                     f"the loss is not finite after epoch {len(self.history)}; lower the learning rate "
-                    f"(it is {recipe.learning_rate}) and rerun; {folder / STATE} keeps the last good epoch"
+                    f"(it is {recipe.learning_rate}) and train in another folder; {folder / STATE} keeps the last "
+                    "good epoch"
                 )
 
         def on_train_begin(self, logs=None):

@@ -17,6 +17,7 @@ from mbhelpers.evaluation.classification import evaluate
 from mbhelpers.files import replacing, write_json
 from mbhelpers.models.families import BACKBONE, build_classifier
 from mbhelpers.models.weights import SAMPLE_ALPHA, sample_file
+from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import preset
 from mbhelpers.runs import machine, versions
 from mbhelpers.training.recipes import Recipe
@@ -52,8 +53,12 @@ def main() -> None:
     """Draw, train, measure on shapes not trained on, save."""
     parts = {part: draw_part(part) for part in PER_CLASS}
     # TensorFlow is loaded after the drawing processes have ended: a fork of it may hang.
+    load_tensorflow()
+    import keras
+
     from mbhelpers.training.fit import fit
 
+    keras.utils.set_random_seed(SEED)
     preprocessing = preset("mbhelpers", RESOLUTION)
     model = build_classifier(len(SHAPES), SAMPLE_ALPHA, preprocessing, weights="none", dropout=RECIPE.dropout)
     with tempfile.TemporaryDirectory() as folder:

@@ -3,11 +3,14 @@
 The thin backbone stands in for MobileNet, which the notebooks train.
 """
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ import pytest
 from PIL import Image
 
 from mbhelpers import stages
+from mbhelpers.evaluation.files import evaluate_file
 from mbhelpers.files import read_json
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.models import families
@@ -111,9 +115,11 @@ def test_metrics_count_right(done, own):
 
 def test_few_images_are_warned_of(done):
     _, metrics = done
-    assert len(metrics["warnings"]) == 1
-    assert "only 9 images, 3 of its smallest class" in metrics["warnings"][0]
-    assert "33 points either way" in metrics["warnings"][0]
+    few, smoke = metrics["warnings"]
+    low, high = metrics["int8"]["interval"]
+    assert "only 9 images, 3 of its smallest class" in few
+    assert f"from {100 * low:.0f} to {100 * high:.0f} %" in few
+    assert "smoke run" in smoke
 
 
 def test_a_second_call_does_nothing(done, monkeypatch):
@@ -221,3 +227,67 @@ def test_the_pictures_are_of_many_kinds(own):
     """Guards the fixture: without odd files this module would show little."""
     modes = {Image.open(file).mode for file in own.rglob("*.*") if file.suffix != ".txt"}
     assert modes >= {"RGB", "RGBA", "L", "P"}
+
+
+def test_what_was_made_from_a_former_model_goes_with_it(own, tmp_path, thin_backbone):
+    run = run_of(TL, own, tmp_path)
+    stages.run_row(run)
+    before = (run.folder / "model_int8.tflite").stat().st_ino
+    (run.folder / "model.keras").unlink()
+    stages.train(run)
+    assert not {"model_int8.tflite", "metrics.json", "predictions.npz", "report.html"} & names(run.folder)
+    stages.run_row(run)
+    assert (run.folder / "model_int8.tflite").stat().st_ino != before
+    (run.folder / "predictions.npz").unlink()
+    assert stages.require(run, "predictions.npz").is_file(), "a stage is done when all it leaves is there"
+
+
+def test_a_model_of_another_recipe_is_not_passed_off(done, thin_backbone):
+    run, _ = done
+    other = replace(stages.recipe_for("tl", smoke=True), dropout=0.77)
+    with pytest.raises(ValueError, match="was made with another recipe"):
+        stages.train(run, other)
+
+
+def test_fft_keeps_the_split_of_its_start_when_images_come_in(own, tmp_path, draw, thin_backbone):
+    pictures = tmp_path / "pictures"
+    shutil.copytree(own, pictures)
+    run = run_of(FFT, pictures, tmp_path / "runs")
+    start = stages.prepare(run.variant("tl"))
+    for i in range(10):
+        draw(77_000 + i, 60).save(pictures / "tulip" / f"late {i}.png")
+    split = stages.prepare(run)
+    assert set(split.paths["test"]) == set(start.paths["test"])
+    (run.folder / "split.json").unlink()
+    (run.variant("tl").folder / "split.json").unlink()
+    assert stages.prepare(run).fingerprint != start.fingerprint, "made anew, it holds the new images"
+
+
+def test_different_splits_of_start_and_tuning_are_refused(own, tmp_path, thin_backbone):
+    run = run_of(FFT, own, tmp_path)
+    stages.train(run.variant("tl"))
+    stages.prepare(run)
+    manifest = read_json(run.folder / "split.json")
+    moved = next(entry for entry in manifest["images"].values() if entry["part"] == "train")
+    moved["part"] = "test"
+    (run.folder / "split.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="have different splits"):
+        stages.train(run)
+
+
+def test_the_same_images_again_are_no_measure(done, own):
+    run, _ = done
+    found = evaluate_file(run.folder / "model_int8.tflite", own)
+    assert any("trained on a part of these very images" in text for text in found["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "classes", "whole", "why"),
+    [
+        ("flowers", ("daisy", "dandelion", "roses", "sunflowers", "tulips"), True, "all five"),
+        ("flowers", ("daisy", "roses"), False, "two of five are another task"),
+        ("custom", ("daisy", "roses"), False, "nothing is published of one's own"),
+    ],
+)
+def test_published_figures_are_for_all_classes(dataset, classes, whole, why):
+    assert stages.source.has_all_classes(dataset, classes) is whole, why

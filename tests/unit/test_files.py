@@ -1,9 +1,11 @@
 import hashlib
 import os
+import subprocess
+import sys
 
 import pytest
 
-from mbhelpers.files import read_json, replacing, sha256, write_json
+from mbhelpers.files import locked, read_json, replacing, sha256, write_json
 
 
 def names(folder):
@@ -97,3 +99,16 @@ def test_sha256(tmp_path):
     # FIPS 180-4's own example
     assert sha256(tmp_path / "abc").startswith("ba7816bf8f01cfea414140de5dae2223")
     assert sha256(tmp_path / "abc") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_second_process_waits_for_the_folder(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from mbhelpers.files import locked\n"
+        "with locked(Path(sys.argv[1])): print('inside', flush=True)"
+    )
+    with locked(tmp_path / "run"), locked(tmp_path / "run"):  # the same process may enter again
+        other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True)
+        assert "waiting" in other.stdout.readline()
+        assert other.poll() is None
+    assert other.communicate(timeout=30)[0] == "inside\n"
+    assert not list((tmp_path / "run").iterdir()), "no file is left behind"

@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 
 from mbhelpers import settings
@@ -67,9 +65,3 @@ def test_project_folder_without_a_checkout(monkeypatch, tmp_path):
     monkeypatch.setattr(settings, "__file__", str(tmp_path / "site-packages" / "mbhelpers" / "settings.py"))
     monkeypatch.chdir(tmp_path)
     assert settings.project_folder() == tmp_path
-
-
-def test_on_colab(monkeypatch):
-    assert not settings.on_colab()
-    monkeypatch.setitem(sys.modules, "google.colab", object())
-    assert settings.on_colab()

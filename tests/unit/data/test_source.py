@@ -23,9 +23,10 @@ def test_the_outer_and_the_inner_folder_are_taken(archive):
 
 def test_another_layout_is_refused(tmp_path, make_folder):
     make_folder(tmp_path / "data", {"cat": 1, "dog": 1})
-    for given in (tmp_path / "data", tmp_path / "absent"):
-        with pytest.raises(ValueError, match=r"holds neither flower_photos/ nor class folders such as daisy/"):
-            source.locate("flowers", given)
+    with pytest.raises(ValueError, match=r"holds neither flower_photos/ nor class folders such as daisy/"):
+        source.locate("flowers", tmp_path / "data")
+    with pytest.raises(ValueError, match=r"no folder at .*absent; pass the folder"):
+        source.locate("flowers", tmp_path / "absent")
 
 
 def test_an_unknown_dataset_lists_the_known():

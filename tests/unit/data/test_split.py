@@ -246,3 +246,11 @@ def test_the_drawn_sample_does_not_leak():
     grouped = {name for group in split.groups for name in group}
     # Two drawings of one kind may look alike by chance; that costs nothing but that they stay together.
     assert len(grouped - {name for pair in planted for name in pair}) <= 2
+
+
+def test_one_picture_in_two_classes_is_told(tmp_path, make_folder):
+    root = make_folder(tmp_path, {"cat": 4, "dog": 4})
+    (root / "dog" / "stray.png").write_bytes((root / "cat" / "cat_001.png").read_bytes())
+    split = make_split(scan(root), seed=1)
+    assert split.conflicts == ("cat/cat_001.png = dog/stray.png",)
+    assert sum(len(paths) for paths in split.paths.values()) == 8, "it counts once"

@@ -51,11 +51,11 @@ def test_summary_table():
             "2 images won, 3 lost",
         ),
         (
-            slice(0, 20), slice(0, 50), "-15.0 points", "the difference is real",
+            slice(0, 20), slice(0, 50), "-15.0 points", "more than chance would usually make it",
             "30 images lost and none won",
         ),
         (
-            slice(0, 50), slice(0, 20), "+15.0 points", "the difference is real",
+            slice(0, 50), slice(0, 20), "+15.0 points", "more than chance would usually make it",
             "a gain is told with its sign",
         ),
         (
@@ -69,7 +69,7 @@ def test_paired_sentence(float_wrong, int8_wrong, contains, verdict, why):
     assert "on the same 200 images" in said
     assert contains in said, why
     assert verdict in said, why
-    other = {"can't be told apart", "the difference is real"} - {verdict}
+    other = {"can't be told apart", "more than chance would usually make it"} - {verdict}
     assert other.pop() not in said
 
 

@@ -141,11 +141,3 @@ def test_worst_mistakes_come_surest_first():
     assert plots.worst_mistakes(scores, labels).tolist() == [3, 2, 1]
     assert plots.worst_mistakes(scores, labels, most=2).tolist() == [3, 2]
     assert plots.worst_mistakes(scores[:1], labels[:1]).tolist() == []
-
-
-def test_show_parameter_draws_the_grid_of_int8():
-    figure, axis = plt.subplots()
-    plots.show_parameter(axis, np.linspace(-1, 1, 50).reshape(5, 10), 1 / 127, "kernel")
-    assert (axis.get_xlabel(), axis.get_ylabel(), axis.get_title()) == ("value", "count", "kernel")
-    assert len(axis.collections[0].get_segments()) == 16
-    plt.close(figure)
