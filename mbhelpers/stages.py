@@ -86,7 +86,6 @@ def prepare(run: Run) -> Split:
                 "or choose another folder (--out) to prepare again"
             )
         return split
-    _outdate(run, "prepare")
     if start := recipe_for(run.row.variant).start_from:
         write_json(path, read_json(require(run.variant(start), "split.json")))
         return load_split(path)
@@ -176,6 +175,8 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
         record = read_record(path)
         if record is None or record.made["recipe"] != loads(dumps(recipe.to_json())):
             raise ValueError(f"{path} was made with another recipe; choose another folder (--out), or delete it")
+        if record.made["data"]["fingerprint"] != split.fingerprint:
+            raise ValueError(f"{path} was made from other images than {run.row}'s split.json; delete one of the two")
         return path
     _outdate(run, "train")
     made = _made(run, split)

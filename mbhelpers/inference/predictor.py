@@ -24,6 +24,10 @@ class Backend(Protocol):
         """What is assumed of a file without a record."""
         ...
 
+    def check(self, preprocessing: Preprocessing) -> None:
+        """Refuse a preprocessing that means other values than the file itself does."""
+        ...
+
     def run(self, images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         """uint8 images (N, H, W, 3) to float32 outputs (N, outputs)."""
         ...
@@ -92,9 +96,7 @@ class Predictor:
                 f"{self.path} tells {max(2, outputs)} classes apart, not {len(self.classes)} "
                 f"({', '.join(self.classes)}); pass the names it was trained with, in its order"
             )
-        # Of a Keras file, whose graph is not at hand here, conversion checks the same.
-        if isinstance(self._backend, _LiteRT):
-            self._backend.check(self.preprocessing)
+        self._backend.check(self.preprocessing)
 
     @property
     def class_count(self) -> int:
@@ -141,6 +143,14 @@ class _Keras:
             return contract  # a scale for each channel has no place in a contract, nor matters: the model applies it
         scale, offset = float(self.rescales[0].scale), float(self.rescales[0].offset)
         return contract.changed(None, -offset / scale, 1 / scale)
+
+    def check(self, preprocessing: Preprocessing) -> None:
+        own = self.contract()
+        if self.rescales and not np.allclose((own.mean, own.std), (preprocessing.mean, preprocessing.std), rtol=1e-5):
+            raise ValueError(
+                f"the model computes (pixel - {own.mean:g}) / {own.std:g}, its record says "
+                f"(pixel - {preprocessing.mean:g}) / {preprocessing.std:g}; make the file again"
+            )
 
     def run(self, images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         batches = (images[k : k + 64] for k in range(0, len(images), 64))

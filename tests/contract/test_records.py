@@ -8,8 +8,9 @@ import pytest
 
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.models.load import load_keras
+from mbhelpers.preprocessing import preset
 from mbhelpers.quantization import tflite
-from mbhelpers.records import MEMBER, Record, add_to_tflite, read_record
+from mbhelpers.records import MEMBER, Record, add_to_keras, add_to_tflite, read_record
 
 from . import tiny
 
@@ -120,3 +121,11 @@ def test_classes_that_contradict_the_record_or_the_outputs_are_refused(thin, tmp
     wrong = tiny.save(thin.model, Record(("a", "b"), thin.record.preprocessing), tmp_path / "wrong.keras")
     with pytest.raises(ValueError, match="tells 3 classes apart, not 2"):
         Predictor(wrong)
+
+
+def test_a_record_that_contradicts_the_models_own_rescaling_is_refused(thin, tmp_path):
+    path = tmp_path / "model.keras"
+    thin.model.save(path)
+    add_to_keras(path, Record(thin.record.classes, preset("st", thin.record.preprocessing.resolution)))
+    with pytest.raises(ValueError, match=r"computes \(pixel - 128\) / 128, its record says \(pixel - 127.5\) / 127.5"):
+        Predictor(path)

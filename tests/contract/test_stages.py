@@ -291,3 +291,19 @@ def test_the_same_images_again_are_no_measure(done, own):
 )
 def test_published_figures_are_for_all_classes(dataset, classes, whole, why):
     assert stages.source.has_all_classes(dataset, classes) is whole, why
+
+
+def test_a_lost_split_is_made_again_but_not_for_other_images(own, tmp_path, draw, thin_backbone):
+    pictures = tmp_path / "pictures"
+    shutil.copytree(own, pictures)
+    run = run_of(TL, pictures, tmp_path / "runs")
+    path, split = stages.train(run), stages.prepare(run)
+    made = path.stat().st_mtime_ns
+    (run.folder / "split.json").unlink()
+    assert stages.train(run).stat().st_mtime_ns == made, "the same images and seed give the same split"
+    assert stages.prepare(run).paths["test"].tolist() == split.paths["test"].tolist()
+    (run.folder / "split.json").unlink()
+    draw(99_000, 60).save(pictures / "tulip" / "late.png")
+    with pytest.raises(ValueError, match="was made from other images"):
+        stages.train(run)
+    assert path.stat().st_mtime_ns == made, "and the model is not lost"
