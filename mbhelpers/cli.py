@@ -19,7 +19,10 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Data = Annotated[
     str | None,
-    typer.Option(help="Folder that holds the data's official top folder, or 'sample'. Default: fetched into data/."),
+    typer.Option(
+        help="flowers: the folder that holds flower_photos/; custom: your folder of class folders; or 'sample', the "
+        "drawn pictures. Default: fetched into data/."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of all runs. Default: runs/ in the project.")]
 Resize = Annotated[str | None, typer.Option(help="For a file without a record: nearest (default) or bilinear.")]
@@ -165,10 +168,10 @@ def demo(out: Annotated[Path | None, typer.Option(help="Default: runs/demo in th
     if not notebook.is_file():
         raise ValueError(f"no notebook at {notebook}; run the demo from a checkout of the project")
     values = parameter_defaults(notebook) | {"out_dir": str(folder.resolve())}
-    print(f"executing {notebook.name} on the drawn sample")
+    print(f"executing {notebook.name} on the drawn sample: about 3 minutes on two idle cores", flush=True)
     executed = execute(notebook, folder / notebook.name, values)
     path = report(open_run(**values), folder / "report.html")
-    print(f"executed notebook: {executed}\nreport: {path}")
+    print(f"executed notebook: {executed}\nmodels: {open_run(**values).folder}\nreport: {path}")
 
 
 def _print_table(lines: list[dict[str, str]]) -> None:
@@ -192,6 +195,9 @@ def main() -> None:
     except (ValueError, OSError) as error:  # OSError: a full disk, a folder without permission
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

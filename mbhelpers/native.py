@@ -20,7 +20,7 @@ def quietly() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             sys.stderr.flush()
             os.dup2(kept, 2)
             held.seek(0)

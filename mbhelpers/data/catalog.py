@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mbhelpers.rows import DATASETS
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -48,6 +50,11 @@ def find(name: str) -> Dataset:
     Raises:
         ValueError: unknown name; the message lists the valid ones.
     """
+    if name not in CATALOG and name in DATASETS:
+        raise ValueError(
+            f"{name} has published figures, but this version cannot load its data; choose from {', '.join(CATALOG)}, "
+            "or custom/... with --data and your own folder"
+        )
     if name not in CATALOG:
         raise ValueError(f"unknown dataset {name!r}; choose from {', '.join(CATALOG)} or custom")
     return CATALOG[name]

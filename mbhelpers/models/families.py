@@ -52,7 +52,7 @@ def build_backbone(
         except Exception as error:  # Keras raises plain Exception when a download fails
             raise ValueError(
                 f"no ImageNet weights for alpha {alpha} at {resolution} px ({str(error).splitlines()[0][:160]}); "
-                "check the network and the width, or pass --weights with a folder of Keras-named files"
+                "check network and width, or fetch that file elsewhere and pass it, or its folder, with --weights"
             ) from error
     backbone = build(None)
     if found.file is not None:

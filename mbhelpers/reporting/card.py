@@ -30,6 +30,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .9rem .35rem 0; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
+h1 { overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.5rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; }
@@ -178,5 +179,5 @@ def _versions(metrics: dict[str, Any]) -> str:
 
 def _png(figure: "Figure") -> str:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
+    figure.savefig(stream, format="png", dpi=110, bbox_inches="tight")
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

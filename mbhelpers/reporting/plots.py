@@ -168,7 +168,7 @@ def plot_sizes(sizes: dict[str, int]) -> "Figure":
 def show_predictions(
     images: np.ndarray, labels: np.ndarray, scores: np.ndarray, classes: Sequence[str], columns: int = 8
 ) -> "Figure":
-    """Pictures titled with the predicted class and its score, in red above the true class where it is wrong."""
+    """Pictures titled with the predicted class and its score, in orange above the true class where it is wrong."""
     best = scores.argmax(axis=1)
     titles, colours = [], []
     for label, guess, row in zip(labels, best, scores, strict=True):
