@@ -36,7 +36,7 @@ def fetch(folder: Path) -> Path:
             f"downloading {dataset.tfds} failed ({type(error).__name__}: {str(error)[:200]}); check the network, "
             f"or unpack flower_photos.tgz into {folder}, or pass --data with the folder that holds it"
         ) from error
-    # Files in the raw read order; SkipDecoding hands over the stored bytes.
+    # SkipDecoding hands over the stored JPEG bytes.
     records = builder.as_dataset(split="train", decoders={"image": tfds.decode.SkipDecoding()})
     names = builder.info.features["label"].names
     with replacing(target) as temporary:
