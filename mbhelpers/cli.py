@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mbhelpers import settings
+from mbhelpers import cli_data, settings
 
 app = typer.Typer(
     help="From dataset to a quantized MobileNet with numbers one can trust.",
@@ -16,12 +16,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(cli_data.app, name="data")
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Data = Annotated[
     str | None,
     typer.Option(
-        help="flowers: the folder that holds flower_photos/; custom: your folder of class folders; or 'sample', the "
-        "drawn pictures. Default: fetched into data/."
+        help="The folder that the official archive was unpacked in; custom: your folder of class folders; or "
+        "'sample', drawn pictures. Default: fetched into data/."
     ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of all runs. Default: runs/ in the project.")]

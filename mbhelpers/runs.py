@@ -77,10 +77,10 @@ def open_run(
         smoke: None asks the environment.
 
     Raises:
-        ValueError: the row is malformed or not a classifier's, or the folder holds a run made otherwise.
+        ValueError: the row is malformed or a classifier's without a variant, or the folder holds a run made otherwise.
     """
     parsed = Row.parse(row)
-    if not parsed.variant:
+    if not parsed.variant and not parsed.architecture.startswith("ssd_"):
         raise ValueError(f"{parsed} names no variant; add _tfs, _tl or _fft")
     short = settings.smoke(smoke)
     if data_dir is None and short:

@@ -27,7 +27,7 @@ def runs_folder(smoke: bool) -> Path:
 
 
 def sample_folder() -> Path:
-    """The folder that holds the drawn sample's `flower_photos`."""
+    """The folder that holds the drawn samples: `flower_photos` and, once they were asked for, the others."""
     return project_folder() / "data" / SAMPLE
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from mbhelpers import settings
 from mbhelpers.data import source
 from mbhelpers.data.pipeline import load_images
-from mbhelpers.data.split import Split, load_split, make_split, save_split
+from mbhelpers.data.prepare import write_split
+from mbhelpers.data.split import Split, load_split
 from mbhelpers.files import locked, read_json, replacing, sha256, write_json
 from mbhelpers.models.weights import ARCHITECTURES, find_weights
 from mbhelpers.native import load_tensorflow
@@ -31,6 +32,9 @@ CALIBRATION_IMAGES = 250
 """Images that calibration sees; smoke mode takes a tenth."""
 
 FEW_TEST_IMAGES = 100
+
+MEMORY_FOR_IMAGES = 2 * 2**30
+"""Bytes of decoded images to hold in memory; a larger part is decoded into a file and read from there."""
 
 
 ARTIFACTS = {
@@ -86,15 +90,12 @@ def prepare(run: Run) -> Split:
                 "or choose another folder (--out) to prepare again"
             )
         return split
-    if start := recipe_for(run.row.variant).start_from:
+    start = recipe_for(run.row.variant).start_from if run.row.variant else ""
+    if start:
         write_json(path, read_json(require(run.variant(start), "split.json")))
         return load_split(path)
     images = source.load(run.row.dataset, run.data_dir)
-    split = make_split(images, run.seed)
-    if split.conflicts:
-        print(f"{len(split.conflicts)} pictures lie in two class folders: {'; '.join(split.conflicts[:3])}")
-    save_split(split, images, path)
-    return split
+    return write_split(images, path, run.seed, turned=source.has_turned_copies(run.row.dataset))
 
 
 def row_preprocessing(run: Run) -> Preprocessing:
@@ -106,7 +107,10 @@ def part_images(run: Run, part: str) -> tuple[np.ndarray, np.ndarray]:
     """One part of the split as uint8 images (N, H, W, 3) and labels (N,), at the row's size."""
     split = prepare(run)
     root = source.locate(run.row.dataset, run.data_dir)
-    return load_images(root, split.paths[part], row_preprocessing(run)), split.labels[part]
+    contract, paths = row_preprocessing(run), split.paths[part]
+    large = 3 * contract.resolution**2 * len(paths) > MEMORY_FOR_IMAGES
+    cache = settings.data_folder() / "cache" if large else None
+    return load_images(root, paths, contract, cache=cache), split.labels[part]
 
 
 def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":

@@ -1,7 +1,10 @@
 """A folder of class folders, read with distrust: what is in it, and what had to be left out."""
 
+import functools
 import hashlib
 import io
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,33 +23,46 @@ THUMBNAIL = 24
 
 
 @dataclass(frozen=True)
-class ImageFolder:
-    """The readable images of a folder whose sub-folders are classes; N images, sorted by path.
+class Looks:
+    """What one look at each picture of a folder tells; N readable images.
 
     Attributes:
-        root: the folder that holds the class folders.
-        classes: class names, in the order of the labels.
+        root: the folder that `paths` are relative to.
         paths: (N,) file names relative to `root`, with forward slashes.
-        labels: (N,) int64, index into `classes`.
         sha256: (N,) content hashes, hexadecimal.
         phash: (N,) uint64 perceptual hashes.
         thumbnails: (N, 24, 24) uint8, grey.
         sizes: (N, 2) int64, width and height in pixels as stored.
+        modes: (N,) Pillow's names for how the pixels are stored: "RGB", "L" (grey), "CMYK", "P" (palette), ...
         skipped: what was left out: file name and reason.
     """
 
     root: Path
-    classes: tuple[str, ...]
     paths: np.ndarray
-    labels: np.ndarray
     sha256: np.ndarray
     phash: np.ndarray
     thumbnails: np.ndarray
     sizes: np.ndarray
+    modes: np.ndarray
     skipped: tuple[tuple[str, str], ...]
 
     def __len__(self) -> int:
         return len(self.paths)
+
+
+@dataclass(frozen=True)
+class ImageFolder(Looks):
+    """The readable images of a folder whose sub-folders are classes, sorted by class and path.
+
+    Attributes:
+        classes: class names, in the order of the labels.
+        labels: (N,) int64, index into `classes`.
+        official: (N,) "train" or "test", the part that the authors gave each image; None where they gave none.
+    """
+
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    official: np.ndarray | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -58,6 +74,53 @@ class ImageFolder:
         """Images per class."""
         numbers = np.bincount(self.labels, minlength=len(self.classes))
         return dict(zip(self.classes, numbers.tolist(), strict=True))
+
+
+def look(root: Path, paths: Sequence[str]) -> Looks:
+    """Read each of these files whole; what is no readable image is left out and reported.
+
+    Args:
+        root: the folder that `paths` are relative to; it may itself be a symbolic link.
+        paths: names of files in it; those that lead out of it by a symbolic link are left out.
+    """
+    root = Path(root)
+    home = os.path.realpath(root)
+
+    @functools.cache
+    def inside(place: Path) -> bool:
+        return Path(os.path.realpath(place)).is_relative_to(home)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda name: _look(root / name, inside), paths)
+        looked = list(tqdm(found, "reading images", len(paths), unit="img", disable=len(paths) < 5000))
+    good = [(name, seen) for name, seen in zip(paths, looked, strict=True) if not seen.reason]
+    return Looks(
+        root=root,
+        paths=np.array([name for name, _ in good], dtype=str),
+        sha256=np.array([seen.sha256 for _, seen in good], dtype=str),
+        phash=np.array([seen.phash for _, seen in good], np.uint64),
+        thumbnails=np.array([seen.thumbnail for _, seen in good], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL),
+        sizes=np.array([seen.size for _, seen in good], np.int64).reshape(-1, 2),
+        modes=np.array([seen.mode for _, seen in good], dtype=str),
+        skipped=tuple(
+            (name.encode(errors="backslashreplace").decode(), seen.reason)
+            for name, seen in zip(paths, looked, strict=True)
+            if seen.reason
+        ),
+    )
+
+
+def files_below(root: Path, folder: str = "") -> list[str]:
+    """The names of all files in a folder, however deep, relative to `root`; hidden ones are not listed.
+
+    Linked folders are not entered: each is listed as if it were a file, for `look` to say why it is left out.
+    """
+    names = []
+    for here, folders, files in os.walk(root / folder):
+        linked = [name for name in folders if Path(here, name).is_symlink()]
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in linked]
+        names += [Path(here, name).relative_to(root).as_posix() for name in files + linked if not name.startswith(".")]
+    return sorted(names, key=lambda name: name.split("/"))
 
 
 def scan(root: Path, classes: tuple[str, ...] | None = None) -> ImageFolder:
@@ -79,31 +142,15 @@ def scan(root: Path, classes: tuple[str, ...] | None = None) -> ImageFolder:
             f"{root} has class folders {', '.join(strange)} that this dataset has not; "
             f"its classes are {', '.join(classes)}; remove them, or use custom/... for data of your own"
         )
-    files = [
-        (file, label)
-        for label, name in enumerate(present)
-        for file in sorted((root / name).rglob("*"))
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
-    ]
-    with ThreadPoolExecutor(8) as pool:
-        looks = pool.map(lambda entry: _look(entry[0]), files)
-        looked = list(tqdm(looks, "reading images", len(files), unit="img", disable=len(files) < 5000))
-    good = [(file, label, look) for (file, label), look in zip(files, looked, strict=True) if not look.reason]
-    bad = [(file, look.reason) for (file, _), look in zip(files, looked, strict=True) if look.reason]
+    seen = look(root, [name for kind in present for name in files_below(root, kind)])
+    place = {name: label for label, name in enumerate(present)}
+    labels = np.array([place[name.partition("/")[0]] for name in seen.paths.tolist()], np.int64)
     for label, name in enumerate(present):
-        if not any(entry[1] == label for entry in good):
-            raise ValueError(f"class folder {root / name} has no readable image; fill or remove it")
-    return ImageFolder(
-        root=root,
-        classes=present,
-        paths=np.array([file.relative_to(root).as_posix() for file, _, _ in good]),
-        labels=np.array([label for _, label, _ in good], np.int64),
-        sha256=np.array([look.sha256 for _, _, look in good]),
-        phash=np.array([look.phash for _, _, look in good], np.uint64),
-        thumbnails=np.stack([look.thumbnail for _, _, look in good]),
-        sizes=np.array([look.size for _, _, look in good], np.int64),
-        skipped=tuple((file.relative_to(root).as_posix(), reason) for file, reason in bad),
-    )
+        if label not in labels:
+            reasons = [reason for file, reason in seen.skipped if file.startswith(f"{name}/")]
+            why = f" (left out: {reasons[0]})" if reasons else ""
+            raise ValueError(f"class folder {root / name} has no readable image{why}; fill or remove it")
+    return ImageFolder(**vars(seen), classes=present, labels=labels)
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
@@ -130,13 +177,22 @@ class _Look:
     phash: int = 0
     thumbnail: Any = None
     size: tuple[int, int] = (0, 0)
+    mode: str = ""
 
 
-def _look(file: Path) -> _Look:
+def _look(file: Path, inside: Callable[[Path], bool]) -> _Look:
     """Decode one file whole, so that nothing unreadable reaches training."""
+    try:
+        file.name.encode()
+    except UnicodeEncodeError:
+        return _Look("its name is not UTF-8")
+    if not inside(file.parent) or (file.is_symlink() and not inside(file)):
+        return _Look("a link that leads out of the data folder")
     if file.suffix.lower() not in SUFFIXES:
         return _Look(f"not an image file name ({', '.join(SUFFIXES)})")
     try:
+        if not file.is_file():  # a named pipe, for one, would be waited for
+            return _Look("not a file" if file.exists() else "not there")
         content = file.read_bytes()
     except OSError as error:
         return _Look(f"cannot be read: {error.strerror}")
@@ -144,13 +200,13 @@ def _look(file: Path) -> _Look:
         return _Look("empty file")
     try:
         with Image.open(io.BytesIO(content)) as image:
-            size = image.size
+            size, mode = image.size, image.mode
             rgb = upright_rgb(image)
     except UNREADABLE as error:
         return _Look(f"corrupt image ({type(error).__name__}: {str(error).split(' <')[0][:120]})")
     grey = rgb.convert("L")
     thumbnail = np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=3.0))
-    return _Look("", hashlib.sha256(content).hexdigest(), perceptual_hash(grey), thumbnail, size)
+    return _Look("", hashlib.sha256(content).hexdigest(), perceptual_hash(grey), thumbnail, size, mode)
 
 
 def perceptual_hash(image: Image.Image) -> int:

@@ -1,18 +1,31 @@
-"""One way to a data set's folder, whichever of its sources it comes from."""
+"""One way to a data set, whichever of its sources it comes from."""
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from mbhelpers import settings
-from mbhelpers.data import catalog, flowers, folder
+from mbhelpers.data import catalog, coco, fetch, folder, food101, person, sample
+from mbhelpers.data.detections import Detections
+from mbhelpers.data.folder import ImageFolder
+
+STRATA = ("no objects", "other objects", "person")
+"""What a split of a detection set keeps in balance: whether an image has a person, another object, or none."""
 
 
 def locate(dataset: str, data_dir: Path | str | None) -> Path:
-    """The folder whose sub-folders are the classes.
+    """The folder that the file names of a data set are relative to.
+
+    For a classification set its sub-folders are the classes; a detection set's folder holds `annotations/`.
+    COCO person, given as COCO's folder, is first built by the rule of Visual Wake Words (see `prepared_person`).
 
     Args:
         dataset: a name of the catalog, or "custom" for the user's own folder.
-        data_dir: "sample" for the drawn pictures; a folder that holds the official top folder (`flower_photos`)
-            or is it; None for the project's data folder, into which the data set is fetched if it is not there.
+        data_dir: "sample" for drawn pictures; a folder that holds the official top folder (`flower_photos`,
+            `food-101`, `coco`, ...) or is it; None for the project's data folder, into which the official archives
+            are fetched if they are not there.
 
     Raises:
         ValueError: no such data set or folder, another layout, or the download failed.
@@ -20,37 +33,34 @@ def locate(dataset: str, data_dir: Path | str | None) -> Path:
     if dataset == "custom":
         if data_dir is None:
             raise ValueError("custom/... needs your own folder: pass --data FOLDER with one sub-folder a class")
-        return _sample() if data_dir == settings.SAMPLE else Path(data_dir)
+        return sample.ensure("flowers") if data_dir == settings.SAMPLE else Path(data_dir)
     known = catalog.find(dataset)
-    if data_dir == settings.SAMPLE:
-        return _sample()
-    if data_dir is None:
-        home = settings.data_folder()
-        if not (home / known.top_folder).is_dir():
-            print(f"{known.name} is not in {home}: fetching it with TensorFlow Datasets ({known.images:,} images)")
-            return flowers.fetch(home)
-        return home / known.top_folder
-    given = Path(data_dir)
-    if not given.is_dir():
-        raise ValueError(f"no folder at {given}; pass the folder that the official archive was unpacked in")
-    if (given / known.top_folder).is_dir():
-        return given / known.top_folder
-    if any((given / name).is_dir() for name in known.classes):
-        return given
-    raise ValueError(
-        f"{given} holds neither {known.top_folder}/ nor class folders such as {known.classes[0]}/; "
-        "pass the folder that the official archive was unpacked in"
-    )
+    top = _top_folder(known, data_dir)
+    if known.layout == "food101":
+        return top / "images"
+    if dataset == "coco_person" and not _is_person_folder(top):
+        return prepared_person(top, year=_year(dataset, data_dir))
+    return top
 
 
-def load(dataset: str, data_dir: Path | str | None) -> folder.ImageFolder:
+def load(dataset: str, data_dir: Path | str | None) -> ImageFolder:
     """Locate a data set and read its images; what was left out is printed and kept in `skipped`.
 
+    The images of a detection set come with `STRATA` in place of classes.
+
     Raises:
-        ValueError: as `locate` and `folder.scan`.
+        ValueError: as `locate`, `folder.scan` and the readers of the layouts.
     """
-    allowed = None if dataset == "custom" else catalog.find(dataset).classes
-    images = folder.scan(locate(dataset, data_dir), allowed)
+    if dataset == "custom":
+        images = folder.scan(locate(dataset, data_dir))
+    elif dataset in detection_sets():
+        images = detection_images(load_detections(dataset, data_dir))
+    elif catalog.find(dataset).layout == "food101":
+        images = food101.load(_top_folder(catalog.find(dataset), data_dir))
+    else:
+        images = folder.scan(locate(dataset, data_dir), catalog.find(dataset).classes)
+        if dataset == "coco_person":
+            images = replace(images, official=person.official_parts(images))
     if images.skipped:
         shown = "; ".join(f"{name}: {reason}" for name, reason in images.skipped[:5])
         more = f" and {len(images.skipped) - 5} more" if len(images.skipped) > 5 else ""
@@ -58,17 +68,142 @@ def load(dataset: str, data_dir: Path | str | None) -> folder.ImageFolder:
     return images
 
 
+def load_detections(dataset: str, data_dir: Path | str | None) -> Detections:
+    """The boxes of a detection set, of its own categories only; for COCO person, those of persons.
+
+    Raises:
+        ValueError: the data set has no boxes, or its folder holds none; or as `locate` and `coco.read_folder`.
+    """
+    known = catalog.find(dataset)
+    if known.layout != "coco":
+        with_boxes = ", ".join(name for name, other in catalog.CATALOG.items() if other.layout == "coco")
+        raise ValueError(f"{dataset} has classes, not boxes; choose from {with_boxes}")
+    top = _top_folder(known, data_dir)
+    if not (top / "annotations").is_dir():
+        raise ValueError(f"{top} has no annotations/, so no boxes; pass COCO's own folder")
+    found = coco.read_folder(top, year=_year(dataset, data_dir))
+    return found.only(("person",) if dataset == "coco_person" else known.classes)
+
+
+def detection_sets() -> tuple[str, ...]:
+    """The names of the data sets with boxes."""
+    return tuple(name for name, known in catalog.CATALOG.items() if known.task == "detection")
+
+
+def detection_images(found: Detections) -> ImageFolder:
+    """Look at the images of a detection set; the stratum of each takes the place of its class."""
+    looks = folder.look(found.root, found.paths.tolist())
+    labels = np.zeros(len(found), np.int64)
+    person_boxes = np.array([name == "person" for name in found.categories])[found.labels]
+    labels[found.image_of] = 1
+    labels[found.image_of[person_boxes]] = 2
+    place = {name: k for k, name in enumerate(found.paths.tolist())}
+    labels = labels[[place[name] for name in looks.paths.tolist()]]
+    present = np.unique(labels)
+    return ImageFolder(
+        **vars(looks),
+        classes=tuple(STRATA[k] for k in present),
+        labels=np.searchsorted(present, labels),
+        official=coco.official_parts(looks.paths),
+    )
+
+
+def prepared_person(coco_folder: Path, *, year: int | None = None) -> Path:
+    """The folders `person/` and `notperson/` by the rule of Visual Wake Words, in the project's data folder.
+
+    They are built on the first call; other annotation files have another place.
+
+    Raises:
+        ValueError: as `person.build`.
+    """
+    marks = [f"{file.resolve()} {file.stat().st_size}" for file in coco.annotation_files(coco_folder, year)]
+    key = hashlib.sha256("\n".join(marks).encode()).hexdigest()[:8]
+    place = settings.data_folder() / "prepared" / f"coco_person_vww_{key}"
+    if not _is_person_folder(place):
+        print(f"sorting {coco_folder} into person and notperson by the rule vww: {place}")
+        person.build(coco_folder, place, person.RULES["vww"], year=year)
+    return place
+
+
+def build_person(
+    data_dir: Path | str | None, out: Path, rule: str, *, percent: float | None = None, year: int | None = None
+) -> Path:
+    """Sort COCO's images into `out/person` and `out/notperson` by a rule.
+
+    Args:
+        data_dir: as for `locate`.
+        out: the folder to fill, with `manifest.json`, which says of each image where it went and why.
+        rule: a name of `person.RULES`.
+        percent: a threshold in percent of the image, instead of the rule's own.
+        year: 2014 or 2017; None takes the one that the folder has.
+
+    Raises:
+        ValueError: unknown rule; or as `locate` and `person.build`.
+    """
+    if rule not in person.RULES:
+        raise ValueError(f"unknown rule {rule!r}; choose from {', '.join(person.RULES)}")
+    chosen = person.RULES[rule]
+    if percent is not None:
+        chosen = chosen.with_threshold(percent / 100)
+    top = _top_folder(catalog.find("coco_person"), data_dir)
+    if _is_person_folder(top):
+        raise ValueError(f"{top} has been sorted into person and notperson already; pass COCO's own folder")
+    person.build(top, out, chosen, year=year or _year("coco_person", data_dir))
+    return out
+
+
 def has_all_classes(dataset: str, classes: tuple[str, ...]) -> bool:
     """Whether these are the classes of a data set of the catalog, all of them."""
     return dataset in catalog.CATALOG and tuple(classes) == catalog.CATALOG[dataset].classes
 
 
-def _sample() -> Path:
-    place = settings.sample_folder()
-    if not (place / "flower_photos").is_dir():
-        # An installed package carries no pictures; drawing them again gives the same ones.
-        from mbhelpers.data import sample
+def has_turned_copies(dataset: str) -> bool:
+    """Whether a split of the data set has to look for mirrored and turned copies (see `copies.copies`)."""
+    return dataset in catalog.CATALOG and catalog.CATALOG[dataset].turned_copies
 
-        print(f"drawing the sample into {place}")
-        sample.write_sample(place)
-    return place / "flower_photos"
+
+def _top_folder(known: catalog.Dataset, data_dir: Path | str | None) -> Path:
+    if data_dir == settings.SAMPLE:
+        return sample.ensure(known.name)
+    if data_dir is None:
+        return fetch.fetch(known, settings.data_folder())
+    given = Path(data_dir)
+    if not given.is_dir():
+        raise ValueError(f"no folder at {given}; pass the folder that the official archive was unpacked in")
+    inner = [given / name for name in known.top_folders if (given / name).is_dir()]
+    if len(inner) > 1:
+        raise ValueError(f"{given} holds {' and '.join(f.name for f in inner)}; pass one of the two")
+    if inner:
+        return inner[0]
+    if _is_top_folder(known, given):
+        return given
+    raise ValueError(
+        f"{given} holds neither {' nor '.join(f'{name}/' for name in known.top_folders)} nor {_inside(known)}; "
+        "pass the folder that the official archive was unpacked in"
+    )
+
+
+def _is_top_folder(known: catalog.Dataset, place: Path) -> bool:
+    if known.layout == "coco":
+        return (place / "annotations").is_dir() or (known.name == "coco_person" and _is_person_folder(place))
+    if known.layout == "food101":
+        return (place / "images").is_dir()
+    return any((place / name).is_dir() for name in known.classes)
+
+
+def _inside(known: catalog.Dataset) -> str:
+    """What tells a top folder, in words."""
+    if known.layout == "classes":
+        return f"class folders such as {known.classes[0]}/"
+    return {"coco": "annotations/", "food101": "images/"}[known.layout]
+
+
+def _is_person_folder(place: Path) -> bool:
+    return all((place / name).is_dir() for name in catalog.CATALOG["coco_person"].classes)
+
+
+def _year(dataset: str, data_dir: Path | str | None) -> int | None:
+    """The COCO year that a data set means; None takes the one that a folder has."""
+    if dataset != "coco_person":
+        return 2017
+    return 2014 if data_dir is None else None

@@ -1,8 +1,6 @@
 """The card of a run: one HTML file with its figures inside, readable offline, in light and dark."""
 
-import base64
 import html
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,35 +8,15 @@ import numpy as np
 
 from mbhelpers.data import source
 from mbhelpers.data.pipeline import load_images
-from mbhelpers.files import read_json, replacing
+from mbhelpers.files import read_json
 from mbhelpers.preprocessing import preset
 from mbhelpers.reporting import plots
+from mbhelpers.reporting.page import paragraph, picture, table, write_page
 from mbhelpers.rows import VARIANTS
 from mbhelpers.runs import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --line: #ccc; --soft: #f3f5f7; --warn: #fff3d6; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e6e6; --paper: #16181b; --line: #444; --soft: #22262b; --warn: #4a3a10; }
-  img { background: #fff; border-radius: 4px; }
-}
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-       max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
-th, td { border-bottom: 1px solid var(--line); padding: .35rem .9rem .35rem 0; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-h1 { overflow-wrap: anywhere; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.5rem; }
-dd { margin: 0; overflow-wrap: anywhere; }
-img { max-width: 100%; height: auto; }
-code { background: var(--soft); padding: .1rem .3rem; overflow-wrap: anywhere; }
-.warning { background: var(--warn); padding: .6rem .9rem; }
-.small { font-size: .88rem; }
-"""
-
 
 FILES = {"float": "model.keras", "float_tflite": "model_float.tflite", "int8": "model_int8.tflite"}
 """The files that a run measures, in the order of the table."""
@@ -111,31 +89,22 @@ def write_card(run: Run, path: Path) -> Path:
         ("Size of the files", plots.plot_sizes(metrics["sizes"])),
     ]
     body = [
-        f"<h1>{html.escape(metrics['row'])}</h1>",
-        f"<p>{html.escape(VARIANTS[run.row.variant])}.</p>",
-        *(f'<p class="warning">{html.escape(text)}</p>' for text in metrics["warnings"]),
-        _table(summary_table(metrics)),
-        f"<p>{html.escape(paired_sentence(metrics))}</p>",
+        paragraph(f"{VARIANTS[run.row.variant]}."),
+        *(paragraph(text, "warning") for text in metrics["warnings"]),
+        table(summary_table(metrics)),
+        paragraph(paired_sentence(metrics)),
     ]
     if published:
         body.append(
-            '<p class="small">Published figures are the authors\' own, on a validation split that also picked their '
-            "checkpoint; ours are measured on a test part that nothing was selected on.</p>"
+            paragraph(
+                "Published figures are the authors' own, on a validation split that also picked their "
+                "checkpoint; ours are measured on a test part that nothing was selected on.",
+                "small",
+            )
         )
-    body += [
-        f'<h2>{html.escape(title)}</h2><img alt="{html.escape(title)}" src="{_png(f)}">' for title, f in figures if f
-    ]
+    body += [f"<h2>{html.escape(title)}</h2>{picture(figure, title)}" for title, figure in figures if figure]
     body += ["<h2>How it was made</h2>", _provenance(metrics), _versions(metrics)]
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(metrics['row'])}</title><style>{_STYLE}</style></head><body>"
-        + "\n".join(body)
-        + "</body></html>\n"
-    )
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path
+    return write_page(path, metrics["row"], body)
 
 
 def _mistakes(run: Run, classes: list[str]) -> "Figure | None":
@@ -147,12 +116,6 @@ def _mistakes(run: Run, classes: list[str]) -> "Figure | None":
     root = source.locate(run.row.dataset, run.data_dir)
     images = load_images(root, paths[worst], preset("mbhelpers", run.row.resolution))
     return plots.show_predictions(images, labels[worst], scores[worst], classes)
-
-
-def _table(lines: list[dict[str, str]]) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in lines[0])
-    rows = ("".join(f"<td>{html.escape(v)}</td>" for v in line.values()) for line in lines)
-    return f"<table><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
 
 
 def _provenance(metrics: dict[str, Any]) -> str:
@@ -174,10 +137,4 @@ def _provenance(metrics: dict[str, Any]) -> str:
 
 def _versions(metrics: dict[str, Any]) -> str:
     named = ", ".join(f"{name} {version}" for name, version in metrics["made"]["versions"].items())
-    return f'<p class="small">{html.escape(named)}</p>'
-
-
-def _png(figure: "Figure") -> str:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110, bbox_inches="tight")
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+    return paragraph(named, "small")

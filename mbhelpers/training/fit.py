@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from mbhelpers.data.pipeline import check_pixels, steps_per_epoch, training_batches
+from mbhelpers.data.pipeline import check_pixels, ordered_batches, steps_per_epoch, training_batches
 from mbhelpers.files import replacing
 from mbhelpers.native import load_tensorflow
 from mbhelpers.training.recipes import Recipe
@@ -76,12 +76,12 @@ def fit(
             epochs=recipe.epochs,
             first_epoch=first,
             augmentation=recipe.augmentation,
+            classes=max(2, model.output_shape[1]),
         )
         outputs = model.output_shape[1]
         model.fit(
             batches.map(lambda x, y: (x, _targets(y, outputs))),
-            validation_data=(validation[0], np.asarray(_targets(validation[1], outputs))),
-            validation_batch_size=64,
+            validation_data=ordered_batches(*validation).map(lambda x, y: (x, _targets(y, outputs))),
             epochs=recipe.epochs,
             initial_epoch=first,
             steps_per_epoch=steps,
@@ -95,6 +95,8 @@ def fit(
         )
         keeper.raise_if_broken()
     keeper.load_best()
+    # A saved model names its metrics, and must load where ours is not known.
+    model.compile(optimizer=model.optimizer, loss=model.loss, metrics=["accuracy"], jit_compile=False)
     return keeper.history
 
 
@@ -125,8 +127,11 @@ def _set_batch_norm_momentum(model: "keras.Model", momentum: float) -> None:
 
 
 def _targets(labels, outputs: int):
+    """What the loss compares the outputs with, from labels (B,) or, of mixed images, shares of classes (B, classes)."""
     import keras
 
+    if len(labels.shape) == 2:
+        return labels[:, 1:] if outputs == 1 else labels
     if outputs == 1:
         return keras.ops.cast(keras.ops.reshape(labels, (-1, 1)), "float32")
     return keras.ops.one_hot(labels, outputs)
@@ -145,13 +150,22 @@ def _compile(model: "keras.Model", recipe: Recipe, steps: int) -> None:
     optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
     # Scales and shifts have nothing to decay towards.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    loss = keras.losses.BinaryCrossentropy if model.output_shape[1] == 1 else keras.losses.CategoricalCrossentropy
+    binary = model.output_shape[1] == 1
+    shares = binary and recipe.augmentation.mixes
+    loss = keras.losses.BinaryCrossentropy if binary else keras.losses.CategoricalCrossentropy
     model.compile(
         optimizer=optimizer,
         loss=loss(label_smoothing=recipe.label_smoothing),
-        metrics=["accuracy"],
+        metrics=[keras.metrics.MeanMetricWrapper(_accuracy_of_shares, "accuracy") if shares else "accuracy"],
         jit_compile=False,  # XLA makes depthwise training about ten times slower on a CPU
     )
+
+
+def _accuracy_of_shares(targets, scores):
+    """Of one output; Keras' own takes every score of a mixed image for wrong, since its target is neither 0 nor 1."""
+    import keras
+
+    return keras.metrics.binary_accuracy(keras.ops.round(targets), scores)
 
 
 def _make_keeper(model, recipe, folder, steps, identity):

@@ -50,15 +50,49 @@ def test_the_right_size_is_left_alone(draw):
         (1, "RBRB", "upright: red left, blue right"),
         (2, "BRBR", "mirrored"),
         (3, "BRBR", "upside down"),
+        (4, "RBRB", "mirrored top to bottom"),
+        (5, "RRBB", "mirrored along the diagonal: left comes up"),
         (6, "RRBB", "turned right by 90 degrees: left comes up"),
+        (7, "BBRR", "mirrored along the other diagonal: right comes up"),
         (8, "BBRR", "turned left by 90 degrees: right comes up"),
     ],
 )
-def test_exif_rotation_is_applied(tmp_path, orientation, expected, why):
+@pytest.mark.parametrize("name", ["a.jpg", "a.webp", "a.png"])
+def test_exif_rotation_is_applied(tmp_path, orientation, expected, why, name):
     exif = Image.Exif()
     exif[274] = orientation
-    Image.fromarray(RED_LEFT_BLUE_RIGHT).save(tmp_path / "a.jpg", exif=exif, quality=95, subsampling=0)
-    assert "".join(corners(preset("mbhelpers", 8).load(tmp_path / "a.jpg"))) == expected, why
+    options = {"jpg": {"quality": 95, "subsampling": 0}, "webp": {"lossless": True}, "png": {}}[name[2:]]
+    Image.fromarray(RED_LEFT_BLUE_RIGHT).save(tmp_path / name, exif=exif, **options)
+    assert "".join(corners(preset("mbhelpers", 8).load(tmp_path / name))) == expected, why
+
+
+def test_every_exif_rotation_is_the_one_of_the_standard(tmp_path, draw):
+    """A picture without any symmetry, against the turn that each number stands for."""
+    picture = np.asarray(draw(5, side=16))
+    turns = [
+        lambda p: p,
+        lambda p: p[:, ::-1],
+        lambda p: p[::-1, ::-1],
+        lambda p: p[::-1],
+        lambda p: p.swapaxes(0, 1),
+        lambda p: np.rot90(p, -1),
+        lambda p: p[::-1, ::-1].swapaxes(0, 1),
+        lambda p: np.rot90(p),
+    ]
+    for orientation, turn in enumerate(turns, 1):
+        exif = Image.Exif()
+        exif[274] = orientation
+        Image.fromarray(picture).save(tmp_path / "a.png", exif=exif)
+        np.testing.assert_array_equal(preset("mbhelpers", 16).load(tmp_path / "a.png"), turn(picture))
+
+
+def test_the_picture_that_came_is_left_as_it_was(draw):
+    picture = draw(1, side=32)
+    picture.getexif()[274] = 6
+    before = np.asarray(picture).copy()
+    turned = preset("mbhelpers", 16).fit(picture)
+    np.testing.assert_array_equal(np.asarray(picture), before)
+    assert (turned != Preprocessing(16).fit(Image.fromarray(before))).any()
 
 
 @pytest.mark.parametrize(
@@ -74,6 +108,11 @@ def test_exif_rotation_is_applied(tmp_path, orientation, expected, why):
         ("a.png", Image.fromarray(np.full((8, 8), 65535, np.uint16)), (255, 255, 255), "16-bit white stays white"),
         ("a.bmp", Image.new("RGB", (8, 8), (200, 100, 50)), (200, 100, 50), "another container"),
         ("a.webp", Image.new("RGB", (8, 8), (77, 77, 77)), (77, 77, 77), "and another"),
+        ("a.webp", Image.new("RGBA", (8, 8), (77, 77, 77, 250)), (77, 77, 77), "with transparency"),
+        ("a.gif", Image.new("RGB", (8, 8), (200, 100, 50)).quantize(4), (200, 100, 50), "and one with a palette"),
+        ("a.jpg", Image.new("L", (8, 8), 77), (77, 77, 77), "a grey JPEG has one channel"),
+        ("a.tif", Image.new("CMYK", (8, 8), (0, 255, 255, 0)), (255, 0, 0), "print colours in TIFF"),
+        ("a.jpg", Image.new("RGB", (1, 1), (77, 77, 77)), (77, 77, 77), "one pixel is enough"),
     ],
 )
 def test_every_mode_becomes_rgb(tmp_path, name, picture, expected, why):
@@ -82,6 +121,91 @@ def test_every_mode_becomes_rgb(tmp_path, name, picture, expected, why):
     assert found.shape == (4, 4, 3)
     assert found.dtype == np.uint8
     assert np.abs(found.astype(int) - expected).max() <= 2, why
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("transparent", [0, b"\x00\x80"])
+def test_a_palette_with_transparency_keeps_its_colours(tmp_path, transparent):
+    picture = Image.fromarray(RED_LEFT_BLUE_RIGHT).quantize(4)
+    picture.save(tmp_path / "a.png", transparency=transparent)
+    with Image.open(tmp_path / "a.png") as stored:
+        assert stored.mode == "P"
+        assert "transparency" in stored.info
+    assert corners(preset("mbhelpers", 8).load(tmp_path / "a.png")) == ["R", "B", "R", "B"]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
+def test_of_an_animation_the_first_picture_is_taken(tmp_path, name):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ((250, 0, 0), (0, 250, 0), (0, 0, 250))]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=50)
+    with Image.open(tmp_path / name) as stored:
+        assert stored.n_frames == 3
+    assert corners(preset("mbhelpers", 8).load(tmp_path / name)) == ["R"] * 4
+
+
+class TestAspect:
+    @staticmethod
+    def marked(width: int, height: int, box: tuple[int, int, int, int]) -> Image.Image:
+        """A white rectangle on black; the box in pixels, xyxy."""
+        picture = np.zeros((height, width, 3), np.uint8)
+        picture[box[1] : box[3], box[0] : box[2]] = 255
+        return Image.fromarray(picture)
+
+    @pytest.mark.parametrize("resize", ["bilinear", "nearest"])
+    @pytest.mark.parametrize("aspect", ["stretch", "crop", "pad"])
+    @pytest.mark.parametrize(("width", "height"), [(200, 120), (97, 201), (64, 64), (300, 299), (31, 50)])
+    def test_a_rectangle_and_its_box_land_together(self, aspect, resize, width, height):
+        contract = Preprocessing(64, resize, mean=0.0, aspect=aspect)
+        left, top, right, bottom = int(width * 0.4), int(height * 0.35), int(width * 0.6), int(height * 0.7)
+        white = contract.fit(self.marked(width, height, (left, top, right, bottom)))[..., 0] > 127
+        rows, columns = np.nonzero(white.any(1))[0], np.nonzero(white.any(0))[0]
+        extent = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+        box = np.array([[left / width, top / height, right / width, bottom / height]], np.float32)
+        moved = contract.boxes_to_input(box, width, height)
+        assert moved.dtype == np.float32
+        assert np.abs(64 * moved[0] - extent).max() <= 1
+        np.testing.assert_allclose(contract.boxes_to_picture(moved, width, height), box, atol=1e-6)
+
+    def test_what_each_shows(self):
+        wide = Image.fromarray(RED_LEFT_BLUE_RIGHT).resize((80, 20), Image.Resampling.NEAREST)
+        brush = np.array(wide)
+        brush[:, :20], brush[:, 60:] = (0, 255, 0), (0, 255, 0)
+        wide = Image.fromarray(brush)
+        assert corners(Preprocessing(16).fit(wide)) == ["G"] * 4, "all of it"
+        assert corners(Preprocessing(16, aspect="crop").fit(wide)) == ["R", "B", "R", "B"], "the middle"
+        padded = Preprocessing(16, aspect="pad").fit(wide)
+        assert (padded[:6] == 128).all()
+        assert (padded[10:] == 128).all()
+        assert corners(padded[6:10]) == ["G"] * 4
+
+    @pytest.mark.parametrize("resize", ["bilinear", "nearest"])
+    def test_cropping_is_resizing_the_short_side_and_taking_the_middle(self, draw, resize):
+        picture = draw(4, side=90).resize((90, 60))
+        whole = picture.resize((48, 32), getattr(Image.Resampling, resize.upper()))
+        found = Preprocessing(32, resize, aspect="crop").fit(picture)
+        np.testing.assert_array_equal(found, whole.crop((8, 0, 40, 32)))
+
+    @pytest.mark.parametrize(
+        ("mean", "fill"), [(128.0, 128), (127.5, 128), (0.0, 0), (63.2, 63), (300.0, 255), (-4.0, 0)]
+    )
+    def test_padding_is_next_to_zero_for_the_network(self, mean, fill):
+        padded = Preprocessing(8, mean=mean, aspect="pad").fit(Image.new("RGB", (80, 10), (9, 9, 9)))
+        assert padded[0, 0].tolist() == [fill] * 3
+
+    @pytest.mark.parametrize("aspect", ["stretch", "crop", "pad"])
+    @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (32, 32), (33, 32)])
+    def test_extreme_sizes(self, aspect, size):
+        contract = Preprocessing(32, aspect=aspect)
+        assert contract.fit(Image.new("RGB", size, (200, 0, 0))).shape == (32, 32, 3)
+        assert (contract.fit(Image.new("RGB", size, (200, 0, 0))) == (200, 0, 0)).all(-1).any()
+        moved = contract.boxes_to_input(np.float32([[0, 0, 1, 1]]), *size)
+        assert np.isfinite(moved).all()
+        assert (moved[:, :2] < moved[:, 2:]).all()
+
+    def test_a_square_is_the_same_in_all(self, draw):
+        pictures = [Preprocessing(32, aspect=a).fit(draw(2, side=64)) for a in ("stretch", "crop", "pad")]
+        np.testing.assert_array_equal(pictures[0], pictures[1])
+        np.testing.assert_array_equal(pictures[0], pictures[2])
 
 
 def test_normalize_is_exact_for_every_pixel():
@@ -153,6 +277,7 @@ def test_a_missing_image_is_named(tmp_path):
     [
         (lambda: preset("slim", 8), "choose from " + ", ".join(PRESETS), "unknown preset lists the known"),
         (lambda: Preprocessing(8, "lanczos"), "choose from nearest, bilinear", "unknown resize likewise"),
+        (lambda: Preprocessing(8, aspect="fit"), "choose from stretch, crop, pad", "ST's word for stretch"),
         (lambda: Preprocessing(0), "must be positive", "no pixels"),
         (lambda: Preprocessing(8, std=0.0), "must be positive", "a division by zero later"),
         (lambda: Preprocessing.from_json({"resolution": 8, "crop": 1}), "not a preprocessing record", "unknown"),
@@ -166,11 +291,17 @@ def test_errors(make, message, why):
 
 
 def test_json_comes_back():
-    contract = Preprocessing(96, "nearest", 127.5, 63.0)
+    contract = Preprocessing(96, "nearest", 127.5, 63.0, "pad")
     assert Preprocessing.from_json(contract.to_json()) == contract
+
+
+def test_a_record_from_before_there_was_an_aspect_means_stretch():
+    old = {"resolution": 96, "resize": "nearest", "mean": 127.5, "std": 127.5}
+    assert Preprocessing.from_json(old) == Preprocessing(96, "nearest", 127.5, 127.5, "stretch")
 
 
 def test_changed_keeps_what_is_none():
     contract = preset("st", 96)
     assert contract.changed(None, None, None) == contract
     assert contract.changed("bilinear", 0.0, None) == Preprocessing(96, "bilinear", 0.0, 127.5)
+    assert contract.changed(None, None, None, "crop") == Preprocessing(96, "nearest", 127.5, 127.5, "crop")

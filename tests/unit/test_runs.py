@@ -114,10 +114,11 @@ def test_a_damaged_row_file_is_named(tmp_path):
         open_run(ROW, out_dir=tmp_path)
 
 
-def test_a_detector_is_no_run(tmp_path):
+def test_a_classifier_needs_a_variant_and_a_detector_none(tmp_path):
     with pytest.raises(ValueError, match="names no variant; add _tfs, _tl or _fft"):
-        open_run("coco2017_person/ssd_mobilenet_v2_fpnlite_0.35_192", out_dir=tmp_path)
+        open_run("flowers/mobilenet_v2_0.35_128", out_dir=tmp_path)
     assert not list(tmp_path.iterdir())
+    assert open_run("coco2017_person/ssd_mobilenet_v2_fpnlite_0.35_192", out_dir=tmp_path).row.variant == ""
 
 
 def test_variant_is_the_same_run_but_for_it(tmp_path):

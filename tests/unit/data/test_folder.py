@@ -1,11 +1,12 @@
 import io
+import os
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mbhelpers.data.folder import class_folders, perceptual_hash, scan
+from mbhelpers.data.folder import class_folders, files_below, look, perceptual_hash, scan
 
 
 @pytest.fixture
@@ -36,6 +37,8 @@ def test_what_scan_finds(two):
     assert len(set(images.phash.tolist())) == 5
     assert images.thumbnails.shape == (5, 24, 24)
     assert images.sizes.tolist() == [[64, 64]] * 5
+    assert images.modes.tolist() == ["RGB"] * 5
+    assert images.official is None
     assert images.skipped == ()
 
 
@@ -177,3 +180,127 @@ def test_perceptual_hash_tells_pictures_apart_but_not_their_encodings(draw):
     for seed in range(10):
         again = perceptual_hash(Image.open(io.BytesIO(jpeg(draw(seed)))))
         assert int(again ^ int(hashes[seed])).bit_count() <= 6
+
+
+def test_modes_as_stored(two, draw):
+    for mode, name in (("L", "grey.png"), ("CMYK", "print.jpg"), ("P", "palette.png"), ("RGBA", "glass.png")):
+        draw(7).convert(mode).save(two / "dog" / name)
+    images = scan(two)
+    found = dict(zip(images.paths.tolist(), images.modes.tolist(), strict=True))
+    assert found == {
+        **{name: "RGB" for name in found if "_" in name},
+        "dog/glass.png": "RGBA",
+        "dog/grey.png": "L",
+        "dog/palette.png": "P",
+        "dog/print.jpg": "CMYK",
+    }
+
+
+# ---- Looking at listed files
+
+
+def test_look_goes_by_the_list(two, draw):
+    draw(50).save(two / "é 1.png")
+    names = ["dog/dog_001.png", "é 1.png", "cat/cat_000.png"]
+    looks = look(two, names)
+    assert looks.paths.tolist() == names, "in the order asked for"
+    scanned = scan(two)
+    place = scanned.paths.tolist().index("dog/dog_001.png")
+    for column in ("sha256", "phash", "thumbnails", "sizes", "modes"):
+        np.testing.assert_array_equal(getattr(looks, column)[0], getattr(scanned, column)[place], column)
+
+
+def test_look_reports_what_it_leaves_out(two):
+    (two / "cat" / "empty.jpg").touch()
+    (two / "cat" / "folder.jpg").mkdir()
+    looks = look(two, ["cat/absent.png", "cat/empty.jpg", "cat/cat_001.png", "cat/folder.jpg"])
+    assert looks.paths.tolist() == ["cat/cat_001.png"]
+    assert looks.skipped == (
+        ("cat/absent.png", "not there"),
+        ("cat/empty.jpg", "empty file"),
+        ("cat/folder.jpg", "not a file"),
+    )
+
+
+@pytest.mark.parametrize("names", [[], ["absent.png"]])
+def test_nothing_to_look_at(two, names):
+    looks = look(two, names)
+    assert len(looks) == 0
+    assert looks.thumbnails.shape == (0, 24, 24)
+    assert looks.sizes.shape == (0, 2)
+    assert looks.phash.dtype == np.uint64
+
+
+def test_files_below_lists_all_but_hidden_ones(two):
+    (two / "dog" / "a b").mkdir()
+    (two / "dog" / "a b" / "notes.txt").touch()
+    (two / "dog" / "a-b.png").touch()
+    (two / "dog" / ".hidden").mkdir()
+    (two / "dog" / ".hidden" / "x.png").touch()
+    (two / "dog" / ".x.png").touch()
+    assert files_below(two, "dog") == ["dog/a b/notes.txt", "dog/a-b.png", "dog/dog_000.png", "dog/dog_001.png"]
+    assert len(files_below(two)) == 7
+
+
+# ---- Links
+
+
+@pytest.fixture
+def outside(tmp_path, draw):
+    place = tmp_path / "outside"
+    place.mkdir()
+    draw(80).save(place / "secret.png")
+    return place
+
+
+OUT = "a link that leads out of the data folder"
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "said", "why"),
+    [
+        ("cat/link.png", "outside/secret.png", OUT, "a file elsewhere"),
+        ("cat/up.png", "two/../outside/secret.png", OUT, "there and back again"),
+        ("cat/deeper", "outside", OUT, "a folder elsewhere is not entered"),
+        ("cat/broken.png", "outside/absent.png", OUT, "elsewhere, and nothing there"),
+        ("cat/lost.png", "two/absent.png", "not there", "within, and nothing there"),
+        ("cat/loop.png", "two/cat/loop.png", "not there", "a link to itself"),
+        ("cat/deeper", "two/dog", "not an image file name", "a linked folder would be read twice"),
+        ("cat/again.png", "two/dog/dog_001.png", None, "a file of the data itself"),
+    ],
+)
+def test_links(two, outside, link, target, said, why):
+    (two / link).symlink_to(two.parent / target)
+    images = scan(two)
+    reasons = dict(images.skipped)
+    if said is None:
+        assert link in images.paths, why
+        assert not reasons
+    else:
+        assert len(images) == 5, why
+        assert [*reasons] == [link]
+        assert said in reasons[link], why
+
+
+def test_a_linked_class_folder_is_refused(two, outside):
+    (two / "emu").symlink_to(outside, target_is_directory=True)
+    with pytest.raises(ValueError, match=rf"class folder .*emu has no readable image \(left out: {OUT}\)"):
+        scan(two)
+
+
+def test_the_data_folder_may_be_a_link(two, tmp_path):
+    place = tmp_path / "elsewhere"
+    place.symlink_to(two, target_is_directory=True)
+    images = scan(place)
+    assert len(images) == 5
+    assert images.fingerprint == scan(two).fingerprint
+
+
+def test_a_named_pipe_is_not_waited_for(two):
+    os.mkfifo(two / "cat" / "pipe.png")
+    assert scan(two).skipped == (("cat/pipe.png", "not a file"),)
+
+
+def test_a_name_that_is_not_utf8(two):
+    shutil.copyfile(two / "cat" / "cat_000.png", os.fsencode(two) + b"/cat/caf\xe9.png")
+    assert scan(two).skipped == (("cat/caf\\udce9.png", "its name is not UTF-8"),)

@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from PIL import Image
 
 from mbhelpers import settings
 from mbhelpers.data import sample
+from mbhelpers.data.catalog import CATALOG
+from mbhelpers.data.sample import __main__ as command
+from mbhelpers.data.sample import flowers
 
 COMMITTED = settings.project_folder() / "data" / "sample" / "flower_photos"
 DRAWERS = [
@@ -116,7 +120,7 @@ def test_a_broken_run_leaves_no_half_sample(tmp_path, monkeypatch, old):
             raise KeyboardInterrupt
         return np.zeros((size, size, 3), np.uint8)
 
-    monkeypatch.setattr(sample, "draw_flower", interrupted)
+    monkeypatch.setattr(flowers, "draw_flower", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sample.write_sample(tmp_path, per_class=2, size=32, overwrite=True)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
@@ -128,7 +132,7 @@ def test_the_committed_sample_is_what_the_code_draws(kind):
     """Compare two pictures a class: libjpeg builds differ by noise, which means hide, strokes by more."""
     for index in (0, 23):
         name = f"{kind}/{kind}_{index:03d}.jpg"
-        fresh = pixels(io.BytesIO(sample._encode_named(name, settings.DEFAULT_SEED, 224)))
+        fresh = pixels(io.BytesIO(flowers._encode_named(name, settings.DEFAULT_SEED, 224)))
         committed = pixels(COMMITTED / name)
         means = [x.reshape(28, 8, 28, 8, 3).mean(axis=(1, 3)) for x in (committed, fresh)]
         assert difference(committed, fresh) < 2 and np.abs(means[0] - means[1]).max() < 5, (
@@ -142,12 +146,87 @@ def test_the_committed_sample_is_complete_and_small():
     assert sum(path.stat().st_size for path in files) < 3e6
 
 
-def test_the_command_writes_the_sample(tmp_path, capsys):
-    sample.main([str(tmp_path), "--per-class", "1", "--seed", "3"])
+def fake_writer(calls: list[str], top: str):
+    def write(root: Path, *, seed: int, overwrite: bool) -> Path:
+        calls.append(f"{top} {seed} {overwrite}")
+        (root / top).mkdir(parents=True)
+        return root / top
+
+    return write
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_each_data_set_of_the_catalog_has_a_sample(name, tmp_path, monkeypatch, capsys):
+    calls: list[str] = []
+    for known in sample.WRITERS:
+        monkeypatch.setitem(sample.WRITERS, known, fake_writer(calls, sample.TOP_FOLDERS[known]))
+    monkeypatch.setattr(settings, "sample_folder", lambda: tmp_path / "sample")
+    top = sample.ensure(name)
+    assert top.parent == tmp_path / "sample" and top.is_dir()
+    assert top.name in CATALOG[name].top_folders
+    assert f"drawing the sample of {name} into {top}" in capsys.readouterr().out, "nothing happens silently"
+    assert sample.ensure(name) == top
+    assert calls == [f"{top.name} {settings.DEFAULT_SEED} False"], "drawn once"
+    assert capsys.readouterr().out == ""
+
+
+def test_another_process_that_draws_is_waited_for(tmp_path, monkeypatch, capsys):
+    """The folder that appears while the lock is waited for is taken as it is."""
+    monkeypatch.setattr(settings, "sample_folder", lambda: tmp_path)
+    calls: list[str] = []
+    monkeypatch.setitem(sample.WRITERS, "food101", fake_writer(calls, "food-101"))
+
+    @contextmanager
+    def locked(folder: Path):
+        assert folder == tmp_path
+        (tmp_path / "food-101").mkdir()
+        yield
+
+    monkeypatch.setattr(sample.files, "locked", locked)
+    assert sample.ensure("food101") == tmp_path / "food-101"
+    assert not calls and "drawing" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ask", [lambda name, root: sample.write(name, root), lambda name, root: sample.ensure(name)])
+def test_an_unknown_sample_is_answered_with_the_known_ones(ask, tmp_path):
+    with pytest.raises(ValueError, match=r"no drawn sample of 'flower'; choose from flowers, .*food101.*coco2017_80"):
+        ask("flower", tmp_path)
+
+
+def test_options_reach_the_writer(tmp_path, monkeypatch):
+    calls: list[str] = []
+    monkeypatch.setitem(sample.WRITERS, "coco", fake_writer(calls, "coco"))
+    assert sample.write("coco_person", tmp_path, seed=7, overwrite=True) == tmp_path / "coco"
+    assert calls == ["coco 7 True"]
+
+
+def test_the_command_writes_the_flowers_unless_told_otherwise(tmp_path, monkeypatch, capsys):
+    calls: list[str] = []
+    for name in ("flowers", "food101"):
+        monkeypatch.setitem(sample.WRITERS, name, fake_writer(calls, sample.TOP_FOLDERS[name]))
+    command.main([str(tmp_path), "--seed", "3"])
     assert capsys.readouterr().out.strip() == str(tmp_path / "flower_photos")
-    assert pixels(tmp_path / "flower_photos/tulips/tulips_000.jpg").shape == (224, 224, 3)
+    command.main([str(tmp_path), "--name", "food101", "--overwrite"])
+    assert calls == ["flower_photos 3 False", f"food-101 {settings.DEFAULT_SEED} True"]
+
+
+def test_the_command_names_the_repair(tmp_path, capsys):
+    (tmp_path / "flower_photos").mkdir()
+    with pytest.raises(SystemExit):
+        command.main([str(tmp_path)])
+    assert "pass overwrite=True (--overwrite)" in capsys.readouterr().err
+
+
+def test_the_flowers_have_their_full_size(tmp_path):
+    top = sample.WRITERS["flowers"](tmp_path, per_class=1)
+    assert pixels(top / "tulips/tulips_000.jpg").shape == (224, 224, 3)
 
 
 def test_drawing_needs_no_tensorflow():
     code = "import sys, mbhelpers.data.sample; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_writer_is_imported_when_it_is_called():
+    code = "import sys, mbhelpers.data.sample; sys.exit('mbhelpers.data.sample.food101' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

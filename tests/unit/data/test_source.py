@@ -1,10 +1,13 @@
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 from mbhelpers import settings
-from mbhelpers.data import flowers, source
+from mbhelpers.data import fetch, sample, source
 from mbhelpers.data.catalog import CATALOG, find
+from mbhelpers.data.class_names import COCO, COCO_IDS
 
 
 @pytest.fixture
@@ -52,31 +55,50 @@ def test_the_sample_is_asked_for_by_name(tmp_path, monkeypatch):
 
 
 def test_the_sample_is_drawn_where_it_is_not(tmp_path, monkeypatch, capsys):
-    from mbhelpers.data import sample
-
-    def draw(root):
-        (root / "flower_photos").mkdir(parents=True)
+    def draw(root, **_):
+        (root / "food-101" / "images").mkdir(parents=True)
 
     monkeypatch.setattr(settings, "sample_folder", lambda: tmp_path / "sample")
-    monkeypatch.setattr(sample, "write_sample", draw)
-    assert source.locate("flowers", "sample").is_dir()
-    assert "drawing the sample into" in capsys.readouterr().out, "nothing happens silently"
+    monkeypatch.setitem(sample.WRITERS, "food101", draw)
+    assert source.locate("food101", "sample") == tmp_path / "sample" / "food-101" / "images"
+    assert "drawing the sample of food101 into" in capsys.readouterr().out, "nothing happens silently"
 
 
-def test_data_that_is_there_is_not_fetched(archive, monkeypatch):
-    def refuse(_):
-        raise AssertionError("fetched although it is there")
+def test_without_a_folder_the_data_set_is_fetched(tmp_path, monkeypatch):
+    asked = []
 
-    monkeypatch.setattr(flowers, "fetch", refuse)
-    monkeypatch.setenv("MBHELPERS_DATA", str(archive))
-    assert source.locate("flowers", None) == archive / "flower_photos"
+    def fetched(known, folder):
+        asked.append((known.name, folder))
+        return folder / known.top_folders[0]
 
-
-def test_data_that_is_absent_is_fetched_saying_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(flowers, "fetch", lambda home: home / "fetched")
+    monkeypatch.setattr(fetch, "fetch", fetched)
     monkeypatch.setenv("MBHELPERS_DATA", str(tmp_path))
-    assert source.locate("flowers", None) == tmp_path / "fetched"
-    assert "3,670 images" in capsys.readouterr().out
+    assert source.locate("flowers", None) == tmp_path / "flower_photos"
+    assert source.locate("food101", None) == tmp_path / "food-101" / "images"
+    assert asked == [("flowers", tmp_path), ("food101", tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "inside", "relative", "why"),
+    [
+        ("plant_village", "Plant_leave_diseases_dataset_without_augmentation/Corn___healthy", "", "as photographed"),
+        ("plant_village", "Plant_leave_diseases_dataset_with_augmentation/Corn___healthy", "", "with copies"),
+        ("food101", "food-101/images/sushi", "images", "names are relative to the class folders"),
+        ("coco2017_80", "coco/annotations", "", "names are relative to COCO's folder"),
+    ],
+)
+def test_each_layout_is_found_from_outside_and_inside(tmp_path, dataset, inside, relative, why):
+    (tmp_path / inside).mkdir(parents=True)
+    top = tmp_path / inside.partition("/")[0]
+    for given in (tmp_path, top):
+        assert source.locate(dataset, given) == (top / relative if relative else top), why
+
+
+def test_two_forms_in_one_folder_are_not_guessed_between(tmp_path):
+    for form in CATALOG["plant_village"].top_folders:
+        (tmp_path / form / "Corn___healthy").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"without_augmentation and .*with_augmentation; pass one of the two"):
+        source.locate("plant_village", tmp_path)
 
 
 def test_load_reports_what_it_left_out(archive, capsys):
@@ -100,3 +122,77 @@ def test_load_refuses_a_class_of_another_data_set(archive):
     with pytest.raises(ValueError, match="class folders orchids that this dataset has not"):
         source.load("flowers", archive)
     assert source.load("custom", archive / "flower_photos").classes == ("daisy", "orchids", "roses")
+
+
+# ---- COCO
+
+
+@pytest.fixture
+def scenes(tmp_path, draw) -> Path:
+    """Four images of 100 x 100: a large person, a small one, a dog, nothing."""
+    top = tmp_path / "coco"
+    boxes = {1: (1, [10, 10, 60, 60], 2000.0), 2: (1, [0, 0, 10, 10], 40.0), 3: (18, [20, 20, 50, 50], 900.0)}
+    (top / "val2017").mkdir(parents=True)
+    (top / "annotations").mkdir()
+    images = [{"id": k, "file_name": f"{k:012d}.jpg", "width": 100, "height": 100} for k in range(1, 5)]
+    for image in images:
+        draw(int(image["id"]), 100).save(top / "val2017" / str(image["file_name"]))
+    annotations = [
+        {"id": 10 + k, "image_id": k, "category_id": category, "bbox": box, "area": area, "iscrowd": 0}
+        for k, (category, box, area) in boxes.items()
+    ]
+    categories = [{"id": k, "name": name} for k, name in zip(COCO_IDS, COCO, strict=True)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (top / "annotations" / "instances_val2017.json").write_text(json.dumps(content), encoding="utf-8")
+    return top
+
+
+def test_a_detection_set_has_its_own_categories_only(scenes):
+    everything = source.load_detections("coco2017_80", scenes)
+    assert (len(everything), len(everything.boxes), len(everything.categories)) == (4, 3, 80)
+    persons = source.load_detections("coco2017_person", scenes)
+    assert (len(persons), len(persons.boxes), persons.categories) == (4, 2, ("person",))
+
+
+def test_the_strata_of_a_detection_set(scenes):
+    images = source.load("coco2017_80", scenes)
+    assert images.classes == ("no objects", "other objects", "person")
+    assert images.labels.tolist() == [2, 2, 1, 0]
+    assert source.load("coco2017_person", scenes).counts() == {"no objects": 2, "person": 2}
+
+
+def test_an_unreadable_image_takes_no_other_ones_stratum(scenes):
+    (scenes / "val2017" / "000000000002.jpg").write_bytes(b"no picture")
+    images = source.load("coco2017_80", scenes)
+    assert images.labels.tolist() == [2, 1, 0]
+
+
+def test_coco_person_is_built_once_and_found_again(scenes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MBHELPERS_DATA", str(tmp_path / "home"))
+    place = source.locate("coco_person", scenes)
+    assert place.parent == tmp_path / "home" / "prepared"
+    assert "by the rule vww" in capsys.readouterr().out
+    assert sorted(f.name for f in (place / "person").iterdir()) == ["000000000001.jpg"]
+    assert len(list((place / "notperson").iterdir())) == 3
+    assert source.locate("coco_person", scenes.parent) == place
+    assert capsys.readouterr().out == "", "there already"
+    assert source.locate("coco_person", place) == place, "a folder that has been sorted is taken as it is"
+    with pytest.raises(ValueError, match=r"no annotations/, so no boxes; pass COCO's own folder"):
+        source.load_detections("coco_person", place)
+
+
+def test_coco_person_by_another_rule(scenes, tmp_path):
+    with pytest.raises(ValueError, match="unknown rule 'mlperf'; choose from vww, mlperf_tiny"):
+        source.build_person(scenes, tmp_path / "out", "mlperf")
+    out = source.build_person(scenes, tmp_path / "out", "mlperf_tiny")
+    made = {kind: len(list((out / kind).iterdir())) for kind in ("person", "notperson")}
+    assert made == {"person": 1, "notperson": 2}, "the small one is left out"
+    loose = source.build_person(scenes, tmp_path / "loose", "mlperf_tiny", percent=0.5)
+    assert len(list((loose / "person").iterdir())) == 2, "the threshold is in percent"
+    with pytest.raises(ValueError, match="has been sorted into person and notperson already"):
+        source.build_person(out, tmp_path / "again", "vww")
+
+
+def test_a_set_of_classes_has_no_boxes():
+    with pytest.raises(ValueError, match="flowers has classes, not boxes; choose from coco_person, coco2017_person"):
+        source.load_detections("flowers", "sample")

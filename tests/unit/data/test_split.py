@@ -1,6 +1,8 @@
+import hashlib
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +10,10 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from mbhelpers import settings
-from mbhelpers.data.folder import scan
+from mbhelpers.data.copies import copies, thumbnail_hashes
+from mbhelpers.data.folder import ImageFolder, scan
 from mbhelpers.data.sample import planted_duplicates
-from mbhelpers.data.split import FRACTIONS, PARTS, copies, load_split, make_split, save_split
+from mbhelpers.data.split import FRACTIONS, PARTS, check_split, load_split, make_split, save_split
 
 COUNTS = {"cat": 30, "dog": 17, "emu": 9}
 
@@ -254,3 +257,242 @@ def test_one_picture_in_two_classes_is_told(tmp_path, make_folder):
     split = make_split(scan(root), seed=1)
     assert split.conflicts == ("cat/cat_001.png = dog/stray.png",)
     assert sum(len(paths) for paths in split.paths.values()) == 8, "it counts once"
+
+
+# ---- Official splits
+
+
+@pytest.fixture
+def official(tmp_path, make_folder):
+    """Two classes of 12; the first four of each are official test images."""
+    return with_official_parts(make_folder(tmp_path / "data", {"cat": 12, "dog": 12}, side=96))
+
+
+def with_official_parts(data: Path):
+    images = scan(data)
+    parts = ["test" if int(name[-7:-4]) < 4 else "train" for name in images.paths.tolist()]
+    return replace(images, official=np.array(parts))
+
+
+def test_an_official_test_part_is_the_test_part(official):
+    split = make_split(official, seed=1)
+    wanted = {name for name, part in zip(official.paths, official.official, strict=True) if part == "test"}
+    assert set(split.paths["test"].tolist()) == wanted
+    assert split.counts()["validation"] == {"cat": 1, "dog": 1}, "an eighth of the official train"
+    assert split.counts()["train"] == {"cat": 7, "dog": 7}
+    other = make_split(official, seed=2)
+    assert set(other.paths["test"].tolist()) == wanted, "whatever the seed"
+    assert set(other.paths["validation"].tolist()) != set(split.paths["validation"].tolist())
+
+
+def test_training_copies_of_official_test_images_are_left_out(official, tmp_path):
+    data = tmp_path / "data"
+    (data / "dog" / "dog_050.png").write_bytes((data / "cat" / "cat_001.png").read_bytes())
+    Image.open(data / "dog" / "dog_002.png").save(data / "dog" / "dog_051.jpg", quality=85)
+    images = with_official_parts(data)
+    split = make_split(images, seed=1)
+    assert [name for name, _ in split.left_out] == ["dog/dog_050.png", "dog/dog_051.jpg"]
+    assert not {name for part in PARTS for name in split.paths[part].tolist()} & {n for n, _ in split.left_out}
+    assert len(split.paths["test"]) == 8
+    path = save_split(split, images, tmp_path / "split.json")
+    assert load_split(path).left_out == split.left_out
+
+
+def test_copies_within_the_official_train_part_stay_together(official, tmp_path):
+    data = tmp_path / "data"
+    for k in range(4, 12):
+        Image.open(data / "cat" / f"cat_{k:03d}.png").save(data / "cat" / f"copy_{k:03d}.jpg", quality=85)
+    images = with_official_parts(data)
+    split = make_split(images, seed=1)
+    assert split.left_out == ()
+    for group in split.groups:
+        assert len({part for part in PARTS if set(group) & set(split.paths[part].tolist())}) == 1
+
+
+def test_an_official_train_part_may_be_too_small(official):
+    few = official.official.copy()
+    few[official.labels == 0] = "test"
+    few[np.flatnonzero(official.labels == 0)[0]] = "train"
+    with pytest.raises(ValueError, match="class 'cat' has 1 different pictures; train and validation need one each"):
+        make_split(replace(official, official=few), seed=1)
+
+
+# ---- Old and other manifests
+
+
+def test_a_seed_keeps_its_meaning():
+    """The split of these pictures, as every version so far has made it."""
+    split = make_split(scan(settings.sample_folder() / "flower_photos"), 2026)
+    text = json.dumps({part: split.paths[part].tolist() for part in PARTS})
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "7c1ea29f28e1345d"
+    assert len(split.groups) == 12
+
+
+def test_a_manifest_knows_its_data(tmp_path, make_folder):
+    data = make_folder(tmp_path / "data", {"cat": 5, "dog": 5})
+    images = scan(data)
+    split = make_split(images, 1)
+    path = tmp_path / "split.json"
+    check_split(split, images, path)
+    check_split(split, scan(make_folder(tmp_path / "elsewhere", {"cat": 5, "dog": 5})), path)
+    (data / "dog" / "dog_001.png").rename(data / "dog" / "renamed.png")
+    with pytest.raises(ValueError, match=r"missing here, such as dog/dog_001\.png; 1 images are new here"):
+        check_split(split, scan(data), path)  # the same pictures, but the names in the manifest lead nowhere
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: (data / "cat" / "cat_002.png").unlink(), r"1 images are missing here, such as cat/cat_002\.png"),
+        (
+            lambda data: shutil.copyfile(data / "cat" / "cat_002.png", data / "cat" / "new.png"),
+            r"1 images are new here, such as cat/new\.png",
+        ),
+        (
+            lambda data: shutil.copytree(data / "cat", data / "fox"),
+            r"its classes are cat, dog, here they are cat, dog, fox",
+        ),
+        (
+            lambda data: shutil.copyfile(data / "cat" / "cat_002.png", data / "cat" / "cat_003.png"),
+            r"1 images are changed in content, such as cat/cat_003\.png;",
+        ),
+    ],
+)
+def test_a_manifest_of_other_data_says_what_differs(tmp_path, make_folder, change, message):
+    data = make_folder(tmp_path / "data", {"cat": 5, "dog": 5})
+    split = make_split(scan(data), 1)
+    change(data)
+    with pytest.raises(ValueError, match=message) as refused:
+        check_split(split, scan(data), tmp_path / "split.json")
+    assert "split.json was made from other images" in str(refused.value)
+
+
+def test_copies_that_a_manifest_lists_are_no_new_files(tmp_path, make_folder):
+    data = make_folder(tmp_path / "data", {"cat": 5, "dog": 5})
+    shutil.copyfile(data / "cat" / "cat_002.png", data / "cat" / "copy.png")
+    images = scan(data)
+    path = save_split(make_split(images, 1), images, tmp_path / "split.json")
+    check_split(load_split(path), images, path)
+    (data / "cat" / "copy.png").write_bytes((data / "dog" / "dog_002.png").read_bytes())
+    with pytest.raises(ValueError, match="of the exact copies it lists, some have changed"):
+        check_split(load_split(path), scan(data), path)
+
+
+def test_a_stratum_that_changed_is_told(images, tmp_path):
+    split = make_split(images, 1)
+    other = images.labels.copy()
+    other[0] = 1  # of a detection set, whose labels come from annotations and not from folders
+    with pytest.raises(ValueError, match=r"1 images are of another class, such as cat/cat_000\.png;"):
+        check_split(split, replace(images, labels=other), tmp_path / "split.json")
+
+
+def test_older_manifests_are_read(images, tmp_path):
+    """Those from before official splits have no `left_out` and no perceptual hashes."""
+    path = save_split(make_split(images, seed=4), images, tmp_path / "split.json")
+    content = json.loads(path.read_text())
+    del content["left_out"]
+    for entry in content["images"].values():
+        assert len(entry.pop("phash")) == 16
+    path.write_text(json.dumps(content))
+    back = load_split(path)
+    assert back.left_out == ()
+    check_split(back, images, path)
+
+
+# ---- Any data
+
+
+def random_images(n: int, classes: int, seed: int) -> ImageFolder:
+    """Random thumbnails; of some there are near or turned copies and the same file again, in any class."""
+    rng = np.random.default_rng(seed)
+    thumbnails = rng.integers(0, 256, (n, 24, 24), np.uint8)
+    sha256 = np.array([hashlib.sha256(f"{seed} {k}".encode()).hexdigest() for k in range(n)])
+    for k in rng.choice(np.arange(1, n), n // 8, replace=False):
+        original = int(rng.integers(0, k))
+        how = int(rng.integers(0, 3))
+        thumbnails[k] = (thumbnails[original], thumbnails[original] // 2 + 40, thumbnails[original][::-1])[how]
+        sha256[k] = sha256[original] if how == 0 else sha256[k]
+    labels = np.sort(rng.integers(0, classes, n))
+    names = tuple(f"class {k:03d}" for k in range(classes))
+    return ImageFolder(
+        root=Path("anywhere"),
+        paths=np.array([f"{names[label]}/{k}.jpg" for k, label in enumerate(labels)]),
+        sha256=sha256,
+        phash=thumbnail_hashes(thumbnails),
+        thumbnails=thumbnails,
+        sizes=np.full((n, 2), 24),
+        modes=np.full(n, "L"),
+        skipped=(),
+        classes=names,
+        labels=labels,
+    )
+
+
+def in_order(images: ImageFolder, order: np.ndarray) -> ImageFolder:
+    columns = ("paths", "sha256", "phash", "thumbnails", "sizes", "modes", "labels")
+    return replace(images, **{column: getattr(images, column)[order] for column in columns})
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("parts", [None, "official"])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_group_is_torn_and_no_picture_lost(seed, parts, turned):
+    images = random_images(400, 5, seed)
+    if parts:
+        images = replace(images, official=np.where(np.random.default_rng(seed).random(400) < 0.25, "test", "train"))
+    split = make_split(images, seed, turned=turned)
+    where = part_of(split)
+    group_of = copies(images, turned=turned)
+    sides = {}
+    for name, group in zip(images.paths.tolist(), group_of.tolist(), strict=True):
+        if name in where:
+            sides.setdefault(group, set()).add(where[name])
+    assert all(len(side) == 1 for side in sides.values())
+    left_out = {name for name, _ in split.left_out}
+    kept = {sha for name, sha in zip(images.paths, images.sha256, strict=True) if name not in left_out}
+    assert kept == {str(sha) for part in PARTS for sha in split.sha256[part]}
+    assert len(where) == len(kept)
+    assert not left_out & where.keys()
+    assert bool(left_out) == bool(parts)
+
+
+@pytest.mark.parametrize("official", [False, True])
+def test_order_and_names_do_not_count(official):
+    images = random_images(300, 3, seed=9)
+    if official:  # by content, for the same file may have no other part under another name
+        images = replace(images, official=np.array(["test" if sha < "4" else "train" for sha in images.sha256]))
+    wanted = make_split(images, 5)
+    order = np.random.default_rng(2).permutation(300)
+    moved = in_order(images, order)
+    kind = np.array([name.partition("/")[0] for name in moved.paths])
+    moved = replace(
+        moved,
+        root=Path("elsewhere"),
+        paths=np.array([f"{name}/renamed {k}.png" for k, name in enumerate(kind)]),
+        official=None if images.official is None else images.official[order],
+    )
+    found = make_split(moved, 5)
+    for part in PARTS:
+        assert found.sha256[part].tolist() == wanted.sha256[part].tolist()
+        assert found.labels[part].tolist() == wanted.labels[part].tolist()
+
+
+def test_official_parts_have_two_names(images):
+    with pytest.raises(ValueError, match="has the parts train and test, not val"):
+        make_split(replace(images, official=np.full(len(images), "val")), 1)
+
+
+def test_a_test_image_twice_counts_once(official, tmp_path):
+    data = tmp_path / "data"
+    shutil.copyfile(data / "cat" / "cat_001.png", data / "cat" / "again_001.png")
+    split = make_split(with_official_parts(data), seed=1)
+    assert split.counts()["test"] == {"cat": 4, "dog": 4}
+    assert split.left_out == ()
+    assert split.groups == (("cat/again_001.png", "cat/cat_001.png"),)
+
+
+def test_twenty_thousand_images_of_a_hundred_classes():
+    images = random_images(20_000, 101, seed=1)
+    split = make_split(images, 1)
+    assert sum(len(split.paths[part]) for part in PARTS) == len(set(images.sha256.tolist()))
+    assert len(split.groups) > 1000

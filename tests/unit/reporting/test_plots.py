@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -63,7 +65,7 @@ def says_what_it_shows(label: str, ticks: list) -> bool:
     return bool(label) or any(any(letter.isalpha() for letter in word) for word in words)
 
 
-@pytest.mark.parametrize("classes", [2, 39])
+@pytest.mark.parametrize("classes", [2, 39, 101])
 @pytest.mark.parametrize("chart", CHARTS)
 def test_a_chart_names_its_axes(chart, classes):
     figure = CHARTS[chart](classes)
@@ -105,6 +107,49 @@ def test_counts_are_stacked_to_their_sum():
     ends = [bar.get_x() + bar.get_width() for bar in figure.axes[0].containers[2]]
     assert ends == [8, 8]
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["train", "validation", "test"]
+
+
+@pytest.mark.parametrize("classes", [39, 101])
+def test_names_of_many_classes_stay_apart(classes):
+    for figure in (plots.plot_counts(counts(classes)), plots.plot_confusion(results(classes), names(classes)),
+                   plots.plot_per_class(results(classes))):  # fmt: skip
+        figure.draw_without_rendering()
+        assert figure.get_figwidth() <= 12
+        assert figure.get_figheight() <= 18, "two matrices, or one page"
+        for axis in figure.axes:
+            for ticks in (axis.get_xticklabels(), axis.get_yticklabels()):
+                boxes = [tick.get_window_extent() for tick in ticks if tick.get_text()]
+                assert not any(a.overlaps(b) for a, b in pairwise(boxes))
+
+
+def test_counts_of_many_classes_are_written_once_each():
+    figure = plots.plot_counts(counts(101))
+    texts = [text.get_text().strip() for axis in figure.axes for text in axis.texts if text.get_text()]
+    assert texts == [str(3 * (k + 1)) for k in range(101)], "the total of each class"
+
+
+def test_no_number_covers_its_neighbours():
+    figure = plots.plot_counts({"train": {"cat": 500}, "validation": {"cat": 4}, "test": {"cat": 100}})
+    assert [text.get_text() for text in figure.axes[0].texts] == ["500", "", "100"]
+
+
+def test_recall_of_many_classes_begins_with_the_hardest():
+    shown = results(39)
+    axis = plots.plot_per_class(shown).axes[0]
+    dots = {line.get_label(): line.get_xdata().tolist() for line in axis.lines}
+    recall = [[100 * line["recall"] for line in result["per_class"]] for result in shown.values()]
+    order = np.argsort(recall[0], kind="stable")
+    assert dots == {"float": [recall[0][k] for k in order], "int8": [recall[1][k] for k in order]}
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == [f"class_{k:02d} (6)" for k in order]
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "said"),
+    [("tulips", 6, "tulips"), ("Tomato___healthy", 10, "Toma…althy"), ("abcdefghij", 9, "abcd…ghij")],
+)  # fmt: skip
+def test_short_keeps_both_ends(name, most, said):
+    assert plots.short(name, most) == said
+    assert len(plots.short(name, most)) <= most
 
 
 def test_history_marks_the_epoch_kept():

@@ -3,12 +3,11 @@
 It lets every notebook run offline. Within a kind, colour, light, background, scale and number vary; between
 kinds colours overlap, so that a model has to see shape and texture. As real collections do, it holds near
 duplicates and exact copies (`planted_duplicates`), which a split has to keep on one side. NumPy and Pillow
-only. `draw_shape` is a second task, to train a backbone on. Remake the sample with
+only. This one is committed; remake it with
 
     python -m mbhelpers.data.sample data/sample --overwrite
 """
 
-import argparse
 import io
 import shutil
 from pathlib import Path
@@ -18,9 +17,6 @@ from PIL import Image
 
 from mbhelpers import files, settings
 from mbhelpers.data.drawing.flowers import CLASSES, draw_flower
-from mbhelpers.data.drawing.shapes import SHAPES, draw_shape
-
-__all__ = ["CLASSES", "SHAPES", "draw_flower", "draw_shape", "planted_duplicates", "write_sample"]
 
 _EXACT_COPIES = 2
 _LICENSE = """The pictures in these folders were drawn by mbhelpers.data.sample; none is a photograph. They
@@ -126,18 +122,3 @@ def _jpeg(picture: np.ndarray, quality: int = 85) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Write the sample from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m mbhelpers.data.sample", description=write_sample.__doc__)
-    parser.add_argument("root", type=Path, help="the folder to hold flower_photos")
-    parser.add_argument("--seed", type=int, default=settings.DEFAULT_SEED)
-    parser.add_argument("--per-class", type=int, default=40)
-    parser.add_argument("--overwrite", action="store_true")
-    given = parser.parse_args(arguments)
-    print(write_sample(given.root, given.per_class, seed=given.seed, overwrite=given.overwrite))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,171 @@
+"""The verbs `mbhelpers data ...`: the catalog, folders, split manifests, reports."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mbhelpers import settings
+
+app = typer.Typer(
+    help="Data sets: list, fetch, prepare (split), inspect, and find images that two sets share.",
+    no_args_is_help=True,
+)
+
+Name = Annotated[str, typer.Argument(help="A name of `mbhelpers data list`, or custom with --data.")]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="The folder that the official archive was unpacked in (or its top folder), your folder of class folders "
+        "(custom), or 'sample', drawn pictures. Default: fetched into data/."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Seed = Annotated[int, typer.Option(help="Another seed, another split.")]
+
+
+@app.command("list")
+def list_datasets(as_json: AsJson = False) -> None:
+    """List the data sets: images, classes, size of the download, licence, what lies in data/."""
+    from mbhelpers.data.catalog import CATALOG
+    from mbhelpers.data.fetch import missing
+
+    lines: list[dict[str, Any]] = []
+    for known in CATALOG.values():
+        archives = next(iter(known.forms.values()))
+        lines.append(
+            {
+                "name": known.name,
+                "task": known.task,
+                "classes": len(known.classes),
+                "images": known.images,
+                "download": f"{sum(a.size for a in archives) / 1e9:.1f} GB",
+                "forms": list(known.forms),
+                "here": [form for form in known.forms if not missing(known, settings.data_folder(), form=form)],
+                "official split": known.official_split or "none",
+                "licence": known.licence,
+                "homepage": known.homepage,
+            }
+        )
+    if as_json:
+        print(json.dumps(lines, indent=1))
+        return
+    for line in lines:
+        here = f"{' and '.join(line['here'])} in {settings.data_folder()}" if line["here"] else "not fetched"
+        print(f"{line['name']}: {line['task']}, {line['classes']} classes, {line['images']:,} images, {here}")
+        print(f"    download {line['download']} ({', '.join(line['forms'])}); official split: {line['official split']}")
+        print(f"    {line['licence']}; {line['homepage']}")
+
+
+@app.command("fetch")
+def fetch_dataset(
+    name: Annotated[str, typer.Argument(help="A name of `mbhelpers data list`.")],
+    form: Annotated[str | None, typer.Option(help="Which form of it; `data list` names them. Default: first.")] = None,
+    via: Annotated[str, typer.Option(help="archive: the official one. tfds: TensorFlow Datasets.")] = "archive",
+    to: Annotated[Path | None, typer.Option(help="Default: data/ in the project, or MBHELPERS_DATA.")] = None,
+) -> None:
+    """Download, verify and unpack a data set; a broken download goes on where it stopped."""
+    from mbhelpers.data import catalog, fetch, tfds
+
+    ways = {"archive": fetch.fetch, "tfds": tfds.write_out}
+    if via not in ways:
+        raise ValueError(f"unknown way {via!r}; choose from {', '.join(ways)}")
+    print(ways[via](catalog.find(name), to or settings.data_folder(), form=form))
+
+
+@app.command()
+def prepare(
+    name: Name,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Default: data/prepared/NAME.")] = None,
+    seed: Seed = settings.DEFAULT_SEED,
+    rule: Annotated[
+        str | None, typer.Option(help="coco_person: vww (default) or mlperf_tiny; builds the folders in --out.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="coco_person: percent of the image, instead of the rule's.")
+    ] = None,
+    year: Annotated[int | None, typer.Option(help="coco_person: 2014 or 2017, where a folder has both.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a data set, group copies, split it, and write the manifest."""
+    from mbhelpers.data import prepare as work
+
+    place = out or settings.data_folder() / "prepared" / name
+    if name == "coco_person":
+        from mbhelpers.data import source
+
+        data = str(source.build_person(data, place, rule or "vww", percent=threshold, year=year))
+    elif (rule, threshold, year) != (None, None, None):
+        raise ValueError(f"--rule, --threshold and --year are for coco_person, not for {name}")
+    images, split = work.prepare(name, data, place, seed=seed)
+    content = {
+        "manifest": str(place / work.MANIFEST),
+        "images": len(images),
+        "left_out": [list(entry) for entry in (*images.skipped, *split.left_out)],
+        "groups_of_copies": len(split.groups),
+        "counts": split.counts(),
+    }
+    if as_json:
+        print(json.dumps(content, indent=1))
+        return
+    width = max(len(kind) for kind in images.classes)
+    print(f"{'':{width}}  {'images':>7} {'train':>7} {'valid.':>7} {'test':>7}")
+    for kind, number in images.counts().items():
+        parts = "".join(f" {split.counts()[part][kind]:>7}" for part in split.paths)
+        print(f"{kind:{width}}  {number:>7}{parts}")
+    totals = "".join(f" {len(paths):>7}" for paths in split.paths.values())
+    print(f"{'all':{width}}  {len(images):>7}{totals}")
+    print(f"{len(split.groups)} groups of copies, each kept on one side; exact copies count once")
+    if split.left_out:
+        print(f"{len(split.left_out)} left out, being copies of official test images, such as {split.left_out[0][0]}")
+    print(f"manifest: {place / work.MANIFEST}")
+
+
+@app.command()
+def inspect(
+    name: Name,
+    data: Data = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Default: data/prepared/NAME/inspect.html.")
+    ] = None,
+    seed: Seed = settings.DEFAULT_SEED,
+    as_json: AsJson = False,
+) -> None:
+    """Look at a data set before training on it: one report with figures."""
+    from mbhelpers.data import source
+    from mbhelpers.data.split import make_split
+    from mbhelpers.reporting.inspection import augmented_samples, write_inspection
+
+    path = output or settings.data_folder() / "prepared" / name / "inspect.html"
+    images = source.load(name, data)
+    boxes = source.load_detections(name, data) if name in source.detection_sets() else None
+    preview = None if boxes else augmented_samples(images, seed)
+    title = f"What is in {name}"
+    split = make_split(images, seed, turned=source.has_turned_copies(name))
+    summary = write_inspection(path, images, split, boxes, title=title, seed=seed, augmented=preview)
+    if as_json:
+        print(json.dumps(summary, indent=1))
+        return
+    for text in summary["warnings"]:
+        print(f"warning: {text}")
+    print(f"report: {path}")
+
+
+@app.command()
+def leaks(
+    a: Annotated[Path, typer.Argument(help="A folder of images, or a manifest (split.json).")],
+    b: Annotated[Path, typer.Argument(help="Another.")],
+    as_json: AsJson = False,
+) -> None:
+    """Report images that two folders or manifests share, exactly or nearly."""
+    from mbhelpers.data.leaks import leaks as find_leaks
+
+    found = find_leaks(a, b)
+    if as_json:
+        print(json.dumps([vars(leak) for leak in found], indent=1))
+        return
+    for leak in found:
+        print(f"{leak.kind:6} {leak.a}  {leak.b}")
+    print(f"{len(found)} shared images" if found else "no shared images found")

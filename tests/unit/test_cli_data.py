@@ -1,0 +1,91 @@
+"""The verbs `mbhelpers data ...` as a user calls them."""
+
+import json
+import sys
+
+import pytest
+
+from mbhelpers import cli
+from mbhelpers.data.catalog import CATALOG
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """`call("list")` gives exit status, standard output and standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mbhelpers", "data", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+def test_list(call):
+    status, out, _ = call("list", "--json")
+    assert status == 0
+    assert [line["name"] for line in json.loads(out)] == list(CATALOG)
+    status, out, _ = call("list")
+    assert "plant_village: classification, 39 classes, 55,448 images" in out
+    assert "with_augmentation" in out
+
+
+def test_prepare_says_where_each_image_went(call, tmp_path, make_folder):
+    folder = make_folder(tmp_path / "pictures", {"cat": 10, "dog": 20})
+    status, out, _ = call("prepare", "custom", "--data", folder, "--out", tmp_path / "out")
+    assert status == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert ["cat", "10", "7", "1", "2"] in lines
+    assert ["dog", "20", "14", "2", "4"] in lines
+    assert ["all", "30", "21", "3", "6"] in lines
+    status, out, _ = call("prepare", "custom", "--data", folder, "--out", tmp_path / "out", "--json")
+    told = json.loads(out)
+    assert (status, told["images"], told["counts"]["test"]) == (0, 30, {"cat": 2, "dog": 4})
+    assert (tmp_path / "out" / "split.json").is_file()
+
+
+def test_leaks_names_the_shared_images(call, tmp_path, make_folder):
+    a = make_folder(tmp_path / "a", {"cat": 3, "dog": 3})
+    b = make_folder(tmp_path / "b", {"cat": 3, "dog": 3}, seed=1)
+    status, out, _ = call("leaks", a, b)
+    assert (status, out.strip()) == (0, "no shared images found")
+    (b / "cat" / "again.png").write_bytes((a / "dog" / "dog_001.png").read_bytes())
+    status, out, _ = call("leaks", a, b, "--json")
+    [leak] = json.loads(out)
+    assert (leak["a"], leak["b"], leak["kind"]) == ("dog/dog_001.png", "cat/again.png", "exact")
+    assert "1 shared images" in call("leaks", a, b)[1]
+
+
+def test_inspect_writes_a_report(call, tmp_path, make_folder):
+    folder = make_folder(tmp_path / "pictures", {"cat": 4, "dog": 12})
+    status, out, _ = call("inspect", "custom", "--data", folder, "-o", tmp_path / "report.html")
+    assert status == 0
+    assert f"report: {tmp_path / 'report.html'}" in out
+    assert "warning: " in out, "four cats are few"
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("prepare", "flower"), "unknown dataset 'flower'; choose from flowers,"),
+        (("prepare", "flowers", "--data", "sample", "--rule", "vww"), "are for coco_person, not for flowers"),
+        (("prepare", "custom"), "needs your own folder"),
+        (("fetch", "flower"), "unknown dataset 'flower'"),
+        (("fetch", "flowers", "--via", "post"), "unknown way 'post'; choose from archive, tfds"),
+        (("fetch", "flowers", "--form", "large"), "large"),
+        (("leaks", "absent", "absent"), "absent"),
+        (("inspect", "custom", "--data", "absent"), "no folder at absent"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(call, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MBHELPERS_DATA", str(tmp_path / "data"))
+    status, out, err = call(*arguments)
+    assert (status, out) == (2, "")
+    [line] = err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
