@@ -1,6 +1,7 @@
 """The verbs `mbhelpers data ...`: the catalog, folders, split manifests, reports."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,16 +136,19 @@ def inspect(
 ) -> None:
     """Look at a data set before training on it: one report with figures."""
     from mbhelpers.data import source
+    from mbhelpers.data.folder import Looks
     from mbhelpers.data.split import make_split
     from mbhelpers.reporting.inspection import augmented_samples, write_inspection
 
     path = output or settings.data_folder() / "prepared" / name / "inspect.html"
     images = source.load(name, data)
     boxes = source.load_detections(name, data) if name in source.detection_sets() else None
-    preview = None if boxes else augmented_samples(images, seed)
+    preview = augmented_samples(images, seed)
     title = f"What is in {name}"
     split = make_split(images, seed, turned=source.has_turned_copies(name))
-    summary = write_inspection(path, images, split, boxes, title=title, seed=seed, augmented=preview)
+    # What a split of boxes keeps in balance are no classes to be inspected.
+    shown = Looks(**{field.name: getattr(images, field.name) for field in fields(Looks)}) if boxes else images
+    summary = write_inspection(path, shown, split, boxes, title=title, seed=seed, augmented=preview)
     if as_json:
         print(json.dumps(summary, indent=1))
         return

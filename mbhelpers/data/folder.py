@@ -118,7 +118,7 @@ def files_below(root: Path, folder: str = "") -> list[str]:
     names = []
     for here, folders, files in os.walk(root / folder):
         linked = [name for name in folders if Path(here, name).is_symlink()]
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in linked]
+        folders[:] = [name for name in folders if not name.startswith(".")]
         names += [Path(here, name).relative_to(root).as_posix() for name in files + linked if not name.startswith(".")]
     return sorted(names, key=lambda name: name.split("/"))
 

@@ -166,6 +166,15 @@ class TestAspect:
         assert np.abs(64 * moved[0] - extent).max() <= 1
         np.testing.assert_allclose(contract.boxes_to_picture(moved, width, height), box, atol=1e-6)
 
+    @pytest.mark.parametrize(("width", "height"), [(97, 201), (201, 97), (1, 50), (63, 64)])
+    def test_a_padded_picture_lies_on_whole_pixels(self, width, height):
+        contract = Preprocessing(64, mean=0.0, aspect="pad")
+        white = contract.fit(Image.new("RGB", (width, height), (255, 255, 255)))[..., 0]
+        rows, columns = np.nonzero(white.any(1))[0], np.nonzero(white.any(0))[0]
+        extent = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        whole = contract.boxes_to_input(np.float32([0, 0, 1, 1]), width, height)
+        np.testing.assert_allclose(64 * whole, extent, atol=1e-4)
+
     def test_what_each_shows(self):
         wide = Image.fromarray(RED_LEFT_BLUE_RIGHT).resize((80, 20), Image.Resampling.NEAREST)
         brush = np.array(wide)

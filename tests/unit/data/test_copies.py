@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from mbhelpers.data import copies as module
 from mbhelpers.data.copies import (
     CLOSE_EDGES,
+    TURNED_EDGES,
     TURNS,
     Prints,
     close_hashes,
@@ -94,6 +95,25 @@ def test_which_changes_are_seen_through(folder, change, back):
     assert pairs(two, turned=True) == ([(0, 1, kind)] if kind else [])
 
 
+def test_turned_pictures_must_agree_more():
+    rng = np.random.default_rng(5)
+    ground = np.asarray(
+        Image.fromarray(rng.integers(0, 256, (6, 6), np.uint8)).resize((24, 24), Image.Resampling.BICUBIC), float
+    )
+    noise = rng.normal(0, 18, (24, 24))
+    changed = np.clip(ground + noise, 0, 255).astype(np.uint8)
+    upright = np.stack([ground.astype(np.uint8), changed])
+    assert CLOSE_EDGES + 0.03 < correlations(upright)[0, 1] < TURNED_EDGES - 0.03
+    assert pairs(looks_of(upright), turned=True) == [(0, 1, "near")]
+    assert pairs(looks_of(np.stack([ground.astype(np.uint8), changed[::-1]])), turned=True) == []
+
+
+def test_turned_pictures_are_told_by_their_thumbnails(folder):
+    two = only(folder, "original_0.png", "mirrored.jpg")
+    other = replace(two, phash=two.phash ^ np.uint64(2**64 - 1))  # of the whole picture, a little different
+    assert pairs(other, turned=True) == [(0, 1, "turned")]
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_different_pictures_stay_apart(folder, turned):
     assert pairs(only(folder, *(f"original_{k}.png" for k in range(6))), turned=turned) == []
@@ -158,6 +178,8 @@ def test_no_pair_of_hashes_is_missed(monkeypatch, n, rows, columns):
     half = n // 2
     wanted = np.argwhere(np.bitwise_count(hashes[:half, None] ^ hashes[None, half:]) <= 9)
     assert list(close_hashes(hashes[:half], hashes[half:], 9)) == list(map(tuple, wanted.tolist()))
+    at, beyond = np.uint64(2**14 - 1), np.uint64(2**15 - 1)
+    assert list(close_hashes(np.zeros(1, np.uint64), np.array([beyond, at]), 14)) == [(0, 1)]
     prints = Prints.of(np.zeros((n, 24, 24), np.uint8), hashes)
     upper = list(close_pairs(prints, prints, -1.0, groups=np.arange(n)))
     assert upper == list(map(tuple, np.argwhere(np.triu(close, 1)).tolist()))

@@ -232,13 +232,13 @@ def test_nothing_to_look_at(two, names):
 
 
 def test_files_below_lists_all_but_hidden_ones(two):
-    (two / "dog" / "a b").mkdir()
-    (two / "dog" / "a b" / "notes.txt").touch()
+    (two / "dog" / "a").mkdir()
+    (two / "dog" / "a" / "notes.txt").touch()
     (two / "dog" / "a-b.png").touch()
     (two / "dog" / ".hidden").mkdir()
     (two / "dog" / ".hidden" / "x.png").touch()
     (two / "dog" / ".x.png").touch()
-    assert files_below(two, "dog") == ["dog/a b/notes.txt", "dog/a-b.png", "dog/dog_000.png", "dog/dog_001.png"]
+    assert files_below(two, "dog") == ["dog/a/notes.txt", "dog/a-b.png", "dog/dog_000.png", "dog/dog_001.png"]
     assert len(files_below(two)) == 7
 
 
@@ -280,6 +280,13 @@ def test_links(two, outside, link, target, said, why):
         assert len(images) == 5, why
         assert [*reasons] == [link]
         assert said in reasons[link], why
+
+
+def test_the_reason_is_that_of_the_class(two):
+    (two / "cat" / "notes.txt").touch()
+    broken_class(two)
+    with pytest.raises(ValueError, match=r"dog has no readable image \(left out: empty file\)"):
+        scan(two)
 
 
 def test_a_linked_class_folder_is_refused(two, outside):

@@ -257,6 +257,7 @@ def test_one_picture_in_two_classes_is_told(tmp_path, make_folder):
     split = make_split(scan(root), seed=1)
     assert split.conflicts == ("cat/cat_001.png = dog/stray.png",)
     assert sum(len(paths) for paths in split.paths.values()) == 8, "it counts once"
+    assert "cat/cat_001.png" in part_of(split), "for the first of its classes"
 
 
 # ---- Official splits
@@ -280,6 +281,7 @@ def test_an_official_test_part_is_the_test_part(official):
     assert set(split.paths["test"].tolist()) == wanted
     assert split.counts()["validation"] == {"cat": 1, "dog": 1}, "an eighth of the official train"
     assert split.counts()["train"] == {"cat": 7, "dog": 7}
+    assert make_split(official, 1, (0.25, 0.25, 0.5)).counts()["validation"] == {"cat": 4, "dog": 4}, "half of it"
     other = make_split(official, seed=2)
     assert set(other.paths["test"].tolist()) == wanted, "whatever the seed"
     assert set(other.paths["validation"].tolist()) != set(split.paths["validation"].tolist())
@@ -296,6 +298,7 @@ def test_training_copies_of_official_test_images_are_left_out(official, tmp_path
     assert len(split.paths["test"]) == 8
     path = save_split(split, images, tmp_path / "split.json")
     assert load_split(path).left_out == split.left_out
+    check_split(load_split(path), images, path)
 
 
 def test_copies_within_the_official_train_part_stay_together(official, tmp_path):
