@@ -228,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=Path, help="folder with a sub-folder a class; default: the real flowers")
     parser.add_argument("--seed", type=int, default=settings.DEFAULT_SEED)
-    parser.add_argument("--steps", type=int, default=40, help="of each block of training")
+    parser.add_argument("--steps", type=int, default=30, help="of each block of training")
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
     real = settings.real_folder()

@@ -1,7 +1,9 @@
 """The verbs `mbhelpers data ...`: the catalog, folders, split manifests, reports."""
 
 import json
-from dataclasses import fields
+import sys
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +28,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program t
 Seed = Annotated[int, typer.Option(help="Another seed, another split.")]
 
 
+def _said_aside(as_json: bool) -> AbstractContextManager[Any]:
+    """While JSON is wanted on standard output, progress goes to standard error."""
+    return redirect_stdout(sys.stderr) if as_json else nullcontext()
+
+
 @app.command("list")
 def list_datasets(as_json: AsJson = False) -> None:
     """List the data sets: images, classes, size of the download, licence, what lies in data/."""
@@ -47,6 +54,8 @@ def list_datasets(as_json: AsJson = False) -> None:
                 "official split": known.official_split or "none",
                 "licence": known.licence,
                 "homepage": known.homepage,
+                "citation": known.citation,
+                "archives": {form: [asdict(archive) for archive in found] for form, found in known.forms.items()},
             }
         )
     if as_json:
@@ -82,7 +91,8 @@ def prepare(
     out: Annotated[Path | None, typer.Option(help="Default: data/prepared/NAME.")] = None,
     seed: Seed = settings.DEFAULT_SEED,
     rule: Annotated[
-        str | None, typer.Option(help="coco_person: vww (default) or mlperf_tiny; builds the folders in --out.")
+        str | None,
+        typer.Option(help="coco_person: vww (default) or mlperf_tiny; COCO's images are sorted into --out by it."),
     ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="coco_person: percent of the image, instead of the rule's.")
@@ -92,17 +102,18 @@ def prepare(
 ) -> None:
     """Check a data set, group copies, split it, and write the manifest."""
     from mbhelpers.data import prepare as work
+    from mbhelpers.data import source
 
     place = out or settings.data_folder() / "prepared" / name
-    if name == "coco_person":
-        from mbhelpers.data import source
-
-        data = str(source.build_person(data, place, rule or "vww", percent=threshold, year=year))
-    elif (rule, threshold, year) != (None, None, None):
+    if name != "coco_person" and (rule, threshold, year) != (None, None, None):
         raise ValueError(f"--rule, --threshold and --year are for coco_person, not for {name}")
-    images, split = work.prepare(name, data, place, seed=seed)
+    with _said_aside(as_json):
+        if name == "coco_person":
+            data = str(source.build_person(data, place, rule, percent=threshold, year=year))
+        images, split = work.prepare(name, data, place, seed=seed)
     content = {
         "manifest": str(place / work.MANIFEST),
+        "root": str(images.root),
         "images": len(images),
         "left_out": [list(entry) for entry in (*images.skipped, *split.left_out)],
         "groups_of_copies": len(split.groups),
@@ -121,34 +132,37 @@ def prepare(
     print(f"{len(split.groups)} groups of copies, each kept on one side; exact copies count once")
     if split.left_out:
         print(f"{len(split.left_out)} left out, being copies of official test images, such as {split.left_out[0][0]}")
-    print(f"manifest: {place / work.MANIFEST}")
+    print(f"manifest: {place / work.MANIFEST}, file names relative to {images.root}")
+    if name in source.detection_sets():
+        print(f"boxes: instances_train.json, instances_validation.json and instances_test.json in {place}")
 
 
 @app.command()
 def inspect(
     name: Name,
     data: Data = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Default: data/prepared/NAME/inspect.html.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Default: data/inspect/NAME.html.")] = None,
     seed: Seed = settings.DEFAULT_SEED,
     as_json: AsJson = False,
 ) -> None:
     """Look at a data set before training on it: one report with figures."""
     from mbhelpers.data import source
     from mbhelpers.data.folder import Looks
+    from mbhelpers.data.prepare import refuse_inside
     from mbhelpers.data.split import make_split
     from mbhelpers.reporting.inspection import augmented_samples, write_inspection
 
-    path = output or settings.data_folder() / "prepared" / name / "inspect.html"
-    images = source.load(name, data)
-    boxes = source.load_detections(name, data) if name in source.detection_sets() else None
-    preview = augmented_samples(images, seed)
-    title = f"What is in {name}"
-    split = make_split(images, seed, turned=source.has_turned_copies(name))
-    # What a split of boxes keeps in balance are no classes to be inspected.
-    shown = Looks(**{field.name: getattr(images, field.name) for field in fields(Looks)}) if boxes else images
-    summary = write_inspection(path, shown, split, boxes, title=title, seed=seed, augmented=preview)
+    path = output or settings.data_folder() / "inspect" / f"{name}.html"
+    with _said_aside(as_json):
+        refuse_inside(path.parent, name, data)
+        boxes = source.load_detections(name, data) if name in source.detection_sets() else None
+        images = source.detection_images(boxes) if boxes is not None else source.load(name, data)
+        preview = augmented_samples(images, seed)
+        title = f"What is in {name}"
+        split = make_split(images, seed, turned=source.has_turned_copies(name))
+        # What a split of boxes keeps in balance are no classes to be inspected.
+        shown = Looks(**{field.name: getattr(images, field.name) for field in fields(Looks)}) if boxes else images
+        summary = write_inspection(path, shown, split, boxes, title=title, seed=seed, augmented=preview)
     if as_json:
         print(json.dumps(summary, indent=1))
         return
@@ -166,7 +180,8 @@ def leaks(
     """Report images that two folders or manifests share, exactly or nearly."""
     from mbhelpers.data.leaks import leaks as find_leaks
 
-    found = find_leaks(a, b)
+    with _said_aside(as_json):
+        found = find_leaks(a, b)
     if as_json:
         print(json.dumps([vars(leak) for leak in found], indent=1))
         return

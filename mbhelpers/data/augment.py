@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from mbhelpers.data.augment_pixels import render
+from mbhelpers.native import load_tensorflow
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -141,6 +142,7 @@ def draw_changes(images: "tf.Tensor", key: "tf.Tensor", how: Augmentation) -> di
     Returns:
         The changes that are on.
     """
+    load_tensorflow()
     import tensorflow as tf
 
     shape = tf.shape(images)

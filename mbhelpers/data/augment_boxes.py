@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from mbhelpers.data.augment import Augmentation, draw_changes
 from mbhelpers.data.augment_pixels import render
+from mbhelpers.native import load_tensorflow
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -38,6 +39,7 @@ def augment_boxes(
     Raises:
         ValueError: `how` mixes images.
     """
+    load_tensorflow()
     import tensorflow as tf
 
     if how.mixes:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from mbhelpers.data.augment import Augmentation, Draws, rectangles
 from mbhelpers.data.augment_pixels import inside
+from mbhelpers.native import load_tensorflow
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -25,6 +26,7 @@ def mix(
     Returns:
         uint8 (B, H, W, 3), and float32 (B, classes): the share of each class, which sum to 1.
     """
+    load_tensorflow()
     import tensorflow as tf
 
     shape = tf.shape(images)

@@ -37,7 +37,6 @@ class Dataset:
         task: whether an image has one class, or boxes.
         layout: "classes" is a folder of class folders, "food101" has `images/<class>` and `meta/*.txt`, "coco" has
             folders of images and `annotations/instances_*.json`.
-        top_folders: the folders that the official archives unpack to, one a form of the data set.
         classes: class names in the order of the model's outputs: sorted folder names, or categories by their ids.
         images: how many images the whole set has, in its first form.
         official_split: in words; empty where its authors made none.
@@ -52,7 +51,6 @@ class Dataset:
     name: str
     task: Literal["classification", "detection"]
     layout: Literal["classes", "food101", "coco"]
-    top_folders: tuple[str, ...]
     classes: tuple[str, ...]
     images: int
     official_split: str
@@ -62,6 +60,12 @@ class Dataset:
     homepage: str
     citation: str
     turned_copies: bool = False
+
+    @property
+    def top_folders(self) -> tuple[str, ...]:
+        """The folders that the official archives unpack to; forms may share one."""
+        gives = [archive.gives for archives in self.forms.values() for archive in archives]
+        return tuple(dict.fromkeys(place.partition("/")[0] for place in gives))
 
 
 _MENDELEY = "https://data.mendeley.com/public-files/datasets/tywbtsjrjv/files"
@@ -132,7 +136,6 @@ CATALOG = {
             name="flowers",
             task="classification",
             layout="classes",
-            top_folders=("flower_photos",),
             classes=FLOWERS,
             images=3670,
             official_split="",
@@ -156,10 +159,6 @@ CATALOG = {
             name="plant_village",
             task="classification",
             layout="classes",
-            top_folders=(
-                "Plant_leave_diseases_dataset_without_augmentation",
-                "Plant_leave_diseases_dataset_with_augmentation",
-            ),
             classes=PLANTS,
             images=55448,
             official_split="",
@@ -194,7 +193,6 @@ CATALOG = {
             name="food101",
             task="classification",
             layout="food101",
-            top_folders=("food-101",),
             classes=FOODS,
             images=101000,
             official_split="750 train and 250 test images a class, in meta/train.txt and meta/test.txt",
@@ -218,7 +216,6 @@ CATALOG = {
             name="coco_person",
             task="classification",
             layout="coco",
-            top_folders=("coco",),
             classes=("notperson", "person"),
             images=123287,
             official_split="train and val; val serves as test",
@@ -233,7 +230,6 @@ CATALOG = {
             name="coco2017_person",
             task="detection",
             layout="coco",
-            top_folders=("coco",),
             classes=("person",),
             images=123287,
             official_split="train and val; val serves as test",
@@ -247,7 +243,6 @@ CATALOG = {
             name="coco2017_80",
             task="detection",
             layout="coco",
-            top_folders=("coco",),
             classes=COCO,
             images=123287,
             official_split="train and val; val serves as test",

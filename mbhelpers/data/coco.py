@@ -12,6 +12,7 @@ import numpy as np
 
 from mbhelpers.data.coco_json import Annotation, Box, Category, Image, parse, refuse_twins
 from mbhelpers.data.detections import Detections, assemble, to_corners
+from mbhelpers.data.folder import SUFFIXES
 from mbhelpers.files import replacing
 
 
@@ -19,7 +20,7 @@ def read(annotations: Path, images: Path | None = None, *, root: Path | None = N
     """Read one annotation file in COCO's format.
 
     Category ids become labels 0, 1, ... in the order of the file; boxes become normalized corners. Boxes that reach
-    over the border are clipped; those with nothing inside the image, or with NaN, are left out; both are listed in
+    over the border are clipped; those with nothing inside the image, NaN or infinity are left out; both are listed in
     `problems`. Segments are skipped by the parser. The file is mapped, not read: what stays in memory are about 150
     bytes an annotation, and the pages of the file, which the system may drop at any time.
 
@@ -123,7 +124,7 @@ def official_parts(paths: np.ndarray) -> np.ndarray | None:
 
 
 def check_files(found: Detections) -> Detections:
-    """Compare the images with the folder: the result has a line in `problems` where the folder holds more.
+    """Compare the images with the folder: the result has a line in `problems` where the folder holds more of them.
 
     Raises:
         ValueError: images are not on disk.
@@ -137,10 +138,10 @@ def check_files(found: Detections) -> Detections:
     if absent := sorted(listed - there):
         raise ValueError(
             f"{len(absent)} of {len(listed)} images that the annotations list are not in {found.root}, such as "
-            f"{absent[0]}; unpack the images again, or read the boxes alone with check=False"
+            f"{absent[0]}; unpack the images again, pass their own folder, or read the boxes alone with check=False"
         )
-    if more := sorted(there - listed):
-        note = (more[0].rpartition("/")[0] or ".", f"{len(more)} files that are not annotated, such as {more[0]}")
+    if more := sorted(name for name in there - listed if name.lower().endswith(SUFFIXES)):
+        note = (more[0].rpartition("/")[0] or ".", f"{len(more)} images that are not annotated, such as {more[0]}")
         return replace(found, problems=(*found.problems, note))
     return found
 

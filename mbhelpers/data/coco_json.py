@@ -51,7 +51,7 @@ class Annotation(msgspec.Struct, gc=False, frozen=True):
     category_id: _Number
     bbox: Box
     area: float = float("nan")
-    iscrowd: int | bool = 0
+    iscrowd: Annotated[int, msgspec.Meta(ge=0, le=1)] | bool = 0
 
 
 class Category(msgspec.Struct, gc=False, frozen=True):
@@ -124,6 +124,12 @@ def parse(path: Path) -> Table:
     refuse_twins(path, "images", image_ids)
     refuse_twins(path, "annotations", rows["id"])
     refuse_twins(path, "categories", category_ids)
+    wrong = (rows["area"] < 0) | np.isinf(rows["area"])
+    if wrong.any():
+        raise ValueError(
+            f"{path}: {_few('annotations', rows['id'][wrong].tolist())} have an area of less than 0 or without end; "
+            "correct them, or leave their area away for that of the box"
+        )
     names = sorted(category.name for category in categories)
     if twins := [one for one, following in pairwise(names) if one == following]:
         raise ValueError(f"{path} has two categories named {twins[0]!r}; rename one")

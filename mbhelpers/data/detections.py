@@ -1,6 +1,7 @@
 """Images with boxes, as arrays: what every annotation format is read into, and written from."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -140,7 +141,8 @@ class Detections:
 def to_corners(boxes: np.ndarray) -> np.ndarray:
     """(M, 4) left, top, width, height become left, top, right, bottom."""
     corners = boxes.copy()
-    corners[:, 2:] += boxes[:, :2]
+    with np.errstate(invalid="ignore"):  # of infinite ones, which `assemble` leaves out
+        corners[:, 2:] += boxes[:, :2]
     return corners
 
 
@@ -165,13 +167,18 @@ def assemble(
     What is named as in `Detections` is the same here, but in any order. `image_of` is (M,) integer, the index in
     `paths` of each box's image; `corners` is (M, 4) float64, xyxy in pixels, 0 being the left edge of the image;
     `areas` may be NaN, which stands for the area of the clipped box.
+
+    Raises:
+        ValueError: two categories have one name.
     """
+    if twins := [name for name, number in Counter(categories).items() if number > 1]:
+        raise ValueError(f"there are two categories named {twins[0]!r}; rename one")
     order = np.array(sorted(range(len(paths)), key=paths.__getitem__), np.int64)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     around = sizes.take(image_of, axis=0)  # several times as fast as indexing with the array
     boxes = _shares(corners, around)
-    empty = ~((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))  # true for NaN
+    empty = ~((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & np.isfinite(corners).all(axis=1))
     beyond = [-corners[:, 0], -corners[:, 1], corners[:, 2] - around[:, 0], corners[:, 3] - around[:, 1]]
     over = np.maximum(np.maximum(beyond[0], beyond[1]), np.maximum(beyond[2], beyond[3]))
     notes = list(problems)

@@ -18,6 +18,9 @@ from tqdm import tqdm
 from mbhelpers.preprocessing import UNREADABLE, upright_rgb
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+"""Folder names of a set that is split already, in small letters."""
+
 THUMBNAIL = 24
 """Side of the grey thumbnails, in pixels."""
 
@@ -157,7 +160,7 @@ def class_folders(root: Path) -> tuple[str, ...]:
     """Names of the class folders under `root`, sorted.
 
     Raises:
-        ValueError: the folder is missing or has fewer than two sub-folders.
+        ValueError: the folder is missing, has fewer than two sub-folders, or they are no classes by their names.
     """
     if not root.is_dir():
         raise ValueError(f"no folder at {root}; check the path, or fetch the data first")
@@ -167,6 +170,16 @@ def class_folders(root: Path) -> tuple[str, ...]:
         if names and sum(f.is_dir() for f in (root / names[0]).iterdir()) > 1:
             raise ValueError(f"{root} has {found}; pass {root / names[0]}, whose sub-folders are the classes")
         raise ValueError(f"{root} has {found}; a classifier needs two or more: lay the images out as <class>/<image>")
+    if PARTS.issuperset(name.lower() for name in names):
+        raise ValueError(
+            f"{root} has the folders {', '.join(names)}, the parts of a set that is split already, not classes; pass "
+            f"one of them, such as {root / names[0]}"
+        )
+    if {"images", "labels"} <= set(names):
+        raise ValueError(
+            f"{root} has the folders images and labels, as sets with boxes have, not classes; read its boxes with "
+            "mbhelpers.data.yolo, or lay the images out as <class>/<image>"
+        )
     return names
 
 
@@ -187,7 +200,7 @@ def _look(file: Path, inside: Callable[[Path], bool]) -> _Look:
     except UnicodeEncodeError:
         return _Look("its name is not UTF-8")
     if not inside(file.parent) or (file.is_symlink() and not inside(file)):
-        return _Look("a link that leads out of the data folder")
+        return _Look("a link that leads out of the data folder; put the file itself there, as cp -rL does")
     if file.suffix.lower() not in SUFFIXES:
         return _Look(f"not an image file name ({', '.join(SUFFIXES)})")
     try:

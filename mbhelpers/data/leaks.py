@@ -58,8 +58,8 @@ def leaks(a: Path, b: Path) -> list[Leak]:
     turned ones last; not every pair of two large groups is listed.
 
     Args:
-        a: a folder, searched at any depth, or a manifest that `save_split` wrote. Files that can't be read are passed
-            over.
+        a: a folder, searched at any depth, or a manifest that `save_split` wrote. Image files that can't be read are
+            left out, which is printed.
         b: another.
 
     Returns:
@@ -104,8 +104,12 @@ def _pairs(first: _Side, second: _Side) -> Iterator[tuple[int, int, Kind]]:
 def _read(place: Path) -> _Side:
     if place.is_dir():
         looks = look(place, [name for name in files_below(place) if name.lower().endswith(SUFFIXES)])
+        why = f"{looks.skipped[0][0]}: {looks.skipped[0][1]}" if looks.skipped else ""
         if not len(looks):
-            raise ValueError(f"no readable image in {place}; pass a folder of images or a manifest (split.json)")
+            why = f" (left out: {why})" if why else ""
+            raise ValueError(f"no readable image in {place}{why}; pass a folder of images or a manifest (split.json)")
+        if looks.skipped:
+            print(f"{place}: {len(looks.skipped)} images were left out, such as {why}")
         return _Side(looks.paths, looks.sha256, looks.phash, looks.thumbnails)
     if not place.is_file():
         raise ValueError(f"nothing at {place}; pass a folder of images or a manifest (split.json)")
@@ -119,6 +123,6 @@ def _read(place: Path) -> _Side:
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
-            f"{place} is no manifest with perceptual hashes ({error!r}); pass a split.json made by this version, "
-            "or the folder of images"
+            f"{place} is no split.json with content and perceptual hashes ({error!r}); pass the folder of the images "
+            "(of a person manifest, the one it lies in), or a split.json made by this version"
         ) from error

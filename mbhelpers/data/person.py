@@ -1,7 +1,6 @@
 """Person or no person: the two public rules that make a classification set of COCO, and their folders."""
 
 import os
-import re
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -52,7 +51,7 @@ class PersonRule:
         """
         if not 0 <= threshold < 1:
             raise ValueError(f"a threshold is a share of the image, at least 0 and below 1, not {threshold}")
-        return replace(self, threshold=float(threshold))
+        return replace(self, threshold=round(float(threshold), 9))  # 0.7 / 100 is a little less than 0.007
 
 
 RULES = {
@@ -64,7 +63,8 @@ RULES = {
 Visual Wake Words measures `area`, which COCO computes from the segment, and asks for no `iscrowd`: crowds count. Its
 script kept a share of just 0.5 % at first and drops it now; we keep it. MLPerf Tiny asks COCO for annotations that
 are no crowds, so an image with nothing but a crowd is a notperson there, and wants a box of more than 2.5 %. It
-measures the box as listed, we the part inside the image; and it stores 96 x 96 pictures, we the images as they are.
+measures the box as listed, we the part inside the image, so that a box with nothing there is none; and it stores 96 x
+96 pictures, we the images as they are.
 
 Source: Chowdhery et al., Visual Wake Words Dataset, 2019, and slim's datasets/visualwakewords script; mlcommons/tiny,
 buildPersonDetectionDatabase.py.
@@ -175,7 +175,7 @@ def load_manifest(out: Path) -> dict[str, Any]:
 
 
 def official_parts(images: ImageFolder) -> np.ndarray | None:
-    """(N,) str, "train" or "test" (COCO's val) by the manifest; None where it has only one of the two.
+    """(N,) str, "train" or "test" (COCO's val) by the manifest; None where the images are of only one of the two.
 
     Args:
         images: what `folder.scan` found in a folder that `build` made.
@@ -190,7 +190,8 @@ def official_parts(images: ImageFolder) -> np.ndarray | None:
             f"{images.root} holds {len(strange)} images that its manifest does not list, such as {strange[0]}; "
             "remove them, or delete the folder and build it again"
         )
-    return np.array([parts[name] for name in images.paths.tolist()]) if len(set(parts.values())) == 2 else None
+    official = np.array([parts[name] for name in images.paths.tolist()])
+    return official if len(np.unique(official)) == 2 else None
 
 
 def _entries(found: Detections, labels: np.ndarray, reasons: np.ndarray) -> dict[str, dict[str, str]]:
@@ -199,8 +200,7 @@ def _entries(found: Detections, labels: np.ndarray, reasons: np.ndarray) -> dict
     homes: dict[str, str] = {}
     for name, k, reason in zip(found.paths.tolist(), labels.tolist(), reasons.tolist(), strict=True):
         kind = "skipped" if k < 0 else CLASSES[k]
-        match = re.match("train|val", name)
-        entries[name] = {"set": match[0] if match else "", "class": kind, "reason": reason}
+        entries[name] = {"set": "val" if name.startswith("val") else "train", "class": kind, "reason": reason}
         if k >= 0:
             bare = name.rpartition("/")[2]
             if (other := homes.setdefault(bare, name)) != name:

@@ -206,8 +206,7 @@ def detection_batches(
 
     Args:
         images: uint8, (N, H, W, 3).
-        boxes: float32, (N, K, 4), xyxy, shares of the square that the images are; `Preprocessing.boxes_to_input`
-            gives them.
+        boxes: float32, (N, K, 4), xyxy, shares of the square, as `Preprocessing.boxes_to_input` gives them.
         labels: integers, (N, K).
         valid: bool, (N, K); the rest is padding.
         batch_size: images per step.

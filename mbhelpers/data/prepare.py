@@ -38,6 +38,18 @@ def write_split(images: ImageFolder, path: Path, seed: int, *, turned: bool = Fa
     return split
 
 
+def refuse_inside(out: Path, dataset: str, data_dir: Path | str | None) -> None:
+    """Keep results out of a folder of class folders, where theirs would be taken for one more class.
+
+    Raises:
+        ValueError: `out` lies in the folder that `source.locate` gives.
+    """
+    if dataset not in source.detection_sets():
+        root = source.locate(dataset, data_dir)
+        if root.resolve() in out.resolve().parents:
+            raise ValueError(f"{out} lies in {root}, where each folder is a class; choose a folder outside")
+
+
 def parts_of(found: Detections, split: Split) -> dict[str, Detections]:
     """The images and boxes of each part of a split of a detection set, sorted by file name."""
     return {part: found.select(np.flatnonzero(np.isin(found.paths, split.paths[part]))) for part in PARTS}
@@ -53,11 +65,16 @@ def prepare(dataset: str, data_dir: Path | str | None, out: Path, *, seed: int) 
         seed: of the split.
 
     Raises:
-        ValueError: as `source.load` and `write_split`.
+        ValueError: as `refuse_inside`, `source.load` and `write_split`.
     """
-    images = source.load(dataset, data_dir)
+    refuse_inside(out, dataset, data_dir)
+    found = source.load_detections(dataset, data_dir) if dataset in source.detection_sets() else None
+    images = source.detection_images(found) if found is not None else source.load(dataset, data_dir)
     split = write_split(images, out / MANIFEST, seed, turned=source.has_turned_copies(dataset))
-    if dataset in source.detection_sets():
-        for part, boxes in parts_of(source.load_detections(dataset, data_dir), split).items():
+    if found is not None:
+        if found.problems:
+            name, why = found.problems[0]
+            print(f"{len(found.problems)} remarks on the annotations, such as {name}: {why}")
+        for part, boxes in parts_of(found, split).items():
             coco.write(boxes, out / f"instances_{part}.json")
     return images, split

@@ -1,6 +1,10 @@
 """One way to a data set, whichever of its sources it comes from."""
 
 import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +14,8 @@ from mbhelpers import settings
 from mbhelpers.data import catalog, coco, fetch, folder, food101, person, sample
 from mbhelpers.data.detections import Detections
 from mbhelpers.data.folder import ImageFolder
+from mbhelpers.data.transfer import in_words, need_room, writing
+from mbhelpers.files import locked
 
 STRATA = ("no objects", "other objects", "person")
 """What a split of a detection set keeps in balance: whether an image has a person, another object, or none."""
@@ -51,21 +57,31 @@ def load(dataset: str, data_dir: Path | str | None) -> ImageFolder:
     Raises:
         ValueError: as `locate`, `folder.scan` and the readers of the layouts.
     """
+    if dataset in detection_sets():
+        return detection_images(load_detections(dataset, data_dir))
     if dataset == "custom":
         images = folder.scan(locate(dataset, data_dir))
-    elif dataset in detection_sets():
-        images = detection_images(load_detections(dataset, data_dir))
     elif catalog.find(dataset).layout == "food101":
         images = food101.load(_top_folder(catalog.find(dataset), data_dir))
     else:
-        images = folder.scan(locate(dataset, data_dir), catalog.find(dataset).classes)
+        root = locate(dataset, data_dir)
+        if dataset == "coco_person" and not (root / person.MANIFEST).is_file():
+            raise ValueError(
+                f"{root} has no {person.MANIFEST}, which says what is COCO's train and val; pass COCO's own folder, "
+                "or use custom/... for class folders of your own"
+            )
+        images = folder.scan(root, catalog.find(dataset).classes)
         if dataset == "coco_person":
             images = replace(images, official=person.official_parts(images))
+    _say_skipped(images)
+    return images
+
+
+def _say_skipped(images: ImageFolder) -> None:
     if images.skipped:
         shown = "; ".join(f"{name}: {reason}" for name, reason in images.skipped[:5])
         more = f" and {len(images.skipped) - 5} more" if len(images.skipped) > 5 else ""
         print(f"left out {len(images.skipped)} of {len(images) + len(images.skipped)} files: {shown}{more}")
-    return images
 
 
 def load_detections(dataset: str, data_dir: Path | str | None) -> Detections:
@@ -91,7 +107,10 @@ def detection_sets() -> tuple[str, ...]:
 
 
 def detection_images(found: Detections) -> ImageFolder:
-    """Look at the images of a detection set; the stratum of each takes the place of its class."""
+    """Look at the images of a detection set; the stratum of each takes the place of its class.
+
+    What was left out is printed and kept in `skipped`.
+    """
     looks = folder.look(found.root, found.paths.tolist())
     labels = np.zeros(len(found), np.int64)
     person_boxes = np.array([name == "person" for name in found.categories])[found.labels]
@@ -100,56 +119,108 @@ def detection_images(found: Detections) -> ImageFolder:
     place = {name: k for k, name in enumerate(found.paths.tolist())}
     labels = labels[[place[name] for name in looks.paths.tolist()]]
     present = np.unique(labels)
-    return ImageFolder(
+    images = ImageFolder(
         **vars(looks),
         classes=tuple(STRATA[k] for k in present),
         labels=np.searchsorted(present, labels),
         official=coco.official_parts(looks.paths),
     )
+    _say_skipped(images)
+    return images
 
 
 def prepared_person(coco_folder: Path, *, year: int | None = None) -> Path:
     """The folders `person/` and `notperson/` by the rule of Visual Wake Words, in the project's data folder.
 
-    They are built on the first call; other annotation files have another place.
+    They are built on the first call, while other processes wait; other or changed annotation files have another place.
 
     Raises:
-        ValueError: as `person.build`.
+        ValueError: the data folder can't be written; or as `person.build`.
     """
-    marks = [f"{file.resolve()} {file.stat().st_size}" for file in coco.annotation_files(coco_folder, year)]
+    files = [file.resolve() for file in coco.annotation_files(coco_folder, year)]
+    marks = [f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
     key = hashlib.sha256("\n".join(marks).encode()).hexdigest()[:8]
-    place = settings.data_folder() / "prepared" / f"coco_person_vww_{key}"
+    home = settings.data_folder() / "prepared"
+    place = home / f"coco_person_vww_{key}"
     if not _is_person_folder(place):
-        print(f"sorting {coco_folder} into person and notperson by the rule vww: {place}")
-        person.build(coco_folder, place, person.RULES["vww"], year=year)
+        with _alone_in(home):
+            if not _is_person_folder(place):  # another process may have built it meanwhile
+                print(f"sorting {coco_folder} into person and notperson by the rule vww: {place}", flush=True)
+                _sort_persons(coco_folder, place, person.RULES["vww"], year)
     return place
 
 
 def build_person(
-    data_dir: Path | str | None, out: Path, rule: str, *, percent: float | None = None, year: int | None = None
+    data_dir: Path | str | None,
+    out: Path,
+    rule: str | None = None,
+    *,
+    percent: float | None = None,
+    year: int | None = None,
 ) -> Path:
     """Sort COCO's images into `out/person` and `out/notperson` by a rule.
+
+    A folder that was sorted before is taken as it is, unless a rule, a threshold or a year is asked for.
 
     Args:
         data_dir: as for `locate`.
         out: the folder to fill, with `manifest.json`, which says of each image where it went and why.
-        rule: a name of `person.RULES`.
+        rule: a name of `person.RULES`; None is "vww".
         percent: a threshold in percent of the image, instead of the rule's own.
-        year: 2014 or 2017; None takes the one that the folder has.
+        year: 2014 or 2017; None takes the one that the folder has, or fetches 2014.
+
+    Returns:
+        The folder of `person` and `notperson`.
 
     Raises:
-        ValueError: unknown rule; or as `locate` and `person.build`.
+        ValueError: unknown rule, no percentage; or as `locate` and `person.build`.
     """
-    if rule not in person.RULES:
+    if rule is not None and rule not in person.RULES:
         raise ValueError(f"unknown rule {rule!r}; choose from {', '.join(person.RULES)}")
-    chosen = person.RULES[rule]
+    chosen = person.RULES["vww" if rule is None else rule]
     if percent is not None:
+        if not 0 <= percent < 100:
+            raise ValueError(f"a threshold is in percent of the image, at least 0 and below 100, not {percent:g}")
         chosen = chosen.with_threshold(percent / 100)
-    top = _top_folder(catalog.find("coco_person"), data_dir)
+    top = _top_folder(catalog.find("coco_person"), data_dir, form=str(year) if year else None)
     if _is_person_folder(top):
-        raise ValueError(f"{top} has been sorted into person and notperson already; pass COCO's own folder")
-    person.build(top, out, chosen, year=year or _year("coco_person", data_dir))
+        if (rule, percent, year) != (None, None, None):
+            raise ValueError(f"{top} has been sorted into person and notperson already; pass COCO's own folder")
+        return top
+    _sort_persons(top, out, chosen, year or _year("coco_person", data_dir))
     return out
+
+
+def _sort_persons(coco_folder: Path, out: Path, rule: person.PersonRule, year: int | None) -> None:
+    """`person.build`, but where it has to copy the pictures it says so first, and there is room for them."""
+    folders = [coco_folder / file.stem.removeprefix("instances_") for file in coco.annotation_files(coco_folder, year)]
+    pictures = [file for place in folders if place.is_dir() for file in os.scandir(place) if file.is_file()]
+    with _alone_in(out.parent):
+        if pictures and not (out / person.MANIFEST).is_file() and not _can_link(Path(pictures[0].path), out.parent):
+            size = sum(file.stat().st_size for file in pictures)
+            print(f"{out.parent} can't hold hard links to {coco_folder}: up to {in_words(size)} are copied", flush=True)
+            need_room(out.parent, size, f"a copy of the pictures in {coco_folder}")
+        person.build(coco_folder, out, rule, year=year)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder that can be written; it is made if need be."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    with locked(folder):
+        yield
+
+
+def _can_link(file: Path, folder: Path) -> bool:
+    """Whether there are hard links: not to another disk, nor, on most systems, to the files of another user."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".probe-") as place:
+        try:
+            os.link(file.resolve(), Path(place) / "link")
+        except OSError:
+            return False
+    return True
 
 
 def has_all_classes(dataset: str, classes: tuple[str, ...]) -> bool:
@@ -162,11 +233,12 @@ def has_turned_copies(dataset: str) -> bool:
     return dataset in catalog.CATALOG and catalog.CATALOG[dataset].turned_copies
 
 
-def _top_folder(known: catalog.Dataset, data_dir: Path | str | None) -> Path:
+def _top_folder(known: catalog.Dataset, data_dir: Path | str | None, *, form: str | None = None) -> Path:
+    """The official top folder; `form` is what is fetched where no folder is named."""
     if data_dir == settings.SAMPLE:
         return sample.ensure(known.name)
     if data_dir is None:
-        return fetch.fetch(known, settings.data_folder())
+        return fetch.fetch(known, settings.data_folder(), form=form)
     given = Path(data_dir)
     if not given.is_dir():
         raise ValueError(f"no folder at {given}; pass the folder that the official archive was unpacked in")

@@ -123,6 +123,8 @@ def _divide(
 def _official_test(official: np.ndarray) -> np.ndarray:
     if strange := set(official.tolist()) - {"train", "test"}:
         raise ValueError(f"an official split has the parts train and test, not {', '.join(sorted(strange))}")
+    if "test" not in official:
+        raise ValueError("none of these images is of the official test part; bring those too, or split without it")
     return official == "test"
 
 

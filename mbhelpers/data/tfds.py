@@ -3,8 +3,11 @@
 import hashlib
 import io
 import json
+import urllib.error
+import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from tqdm import tqdm
 
 from mbhelpers.data.catalog import Dataset
 from mbhelpers.data.class_names import COCO, COCO_IDS
+from mbhelpers.data.download import TIMEOUT
 from mbhelpers.data.fetch import form_of, missing, top_folder
 from mbhelpers.data.transfer import move_missing, writing
 from mbhelpers.files import locked, replacing
@@ -75,15 +79,28 @@ def _prepare(dataset: Dataset, form: str, folder: Path) -> Any:
     version = "2.1.0" if dataset.layout == "food101" else None
     try:
         builder = tfds.builder(name, data_dir=str(folder / "tfds"), version=version)
+        if not builder.is_prepared() and not _has_downloads(folder / "tfds" / "downloads"):
+            _reach(dataset.forms[form][0].url)
         builder.download_and_prepare()
     except Exception as error:  # TFDS raises whatever its transport raised
         files = ", ".join(archive.file for archive in dataset.forms[form])
         into = folder / dataset.forms[form][0].into
         raise ValueError(
-            f"downloading {name} failed ({type(error).__name__}: {str(error)[:200]}); check the network, "
+            f"downloading {name} failed ({type(error).__name__}: {str(error)[:200]}); check network and disk, "
             f"or unpack {files} into {into}, or pass --data with the folder that holds {top_folder(dataset, form)}/"
         ) from error
     return builder
+
+
+def _has_downloads(place: Path) -> bool:
+    """Whether TFDS has files that it may go on from without a network; what it breaks off stays in `*.tmp.*`."""
+    return any(file.is_file() and not any(".tmp." in part for part in file.parts) for file in place.rglob("*"))
+
+
+def _reach(url: str) -> None:
+    """Fail at once where there is no network; TFDS would try ten times, for minutes."""
+    with suppress(urllib.error.HTTPError):  # an answer
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=TIMEOUT).close()
 
 
 def _records(builder: Any, part: str, place: Path) -> Iterator[dict[str, Any]]:

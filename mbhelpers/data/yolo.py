@@ -7,14 +7,14 @@ import numpy as np
 from PIL import Image
 
 from mbhelpers.data.detections import Detections, assemble
-from mbhelpers.data.folder import SUFFIXES
+from mbhelpers.data.folder import SUFFIXES, files_below
 from mbhelpers.preprocessing import UNREADABLE
 
 _ORIENTATION = 0x0112
 _LISTS = ("classes.txt", "labels.txt", "obj.names")
 
 
-def read(labels: Path, images: Path, names: Sequence[str] | Path) -> Detections:
+def read(labels: Path, images: Path, names: Sequence[str] | str | Path) -> Detections:
     """Read a folder of YOLO label files.
 
     A line is `class x y width height`: the number of the class, from 0, and the box's centre and size as shares of
@@ -28,32 +28,34 @@ def read(labels: Path, images: Path, names: Sequence[str] | Path) -> Detections:
         names: names of the classes in order, such as the list in `data.yaml`; or a file with one name a line.
 
     Raises:
-        ValueError: a folder is missing or has no images, a line is malformed (the message names file and line), a label
-            file has no image, two images share a label file, or an image is unreadable.
+        ValueError: a folder is missing or has none of its files, a line is malformed or counts pixels (the message
+            names file and line), a label file has no image, two images share a label file, an image is unreadable, or
+            two classes have one name.
 
     Source: https://docs.ultralytics.com/datasets/detect/
     """
     labels, images = Path(labels), Path(images)
-    names = _read_names(names) if isinstance(names, Path) else tuple(names)
-    files = sorted(f for f in images.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-    paths = [file.relative_to(images).as_posix() for file in files]
+    names = _read_names(Path(names)) if isinstance(names, (str, Path)) else tuple(names)
+    paths = [name for name in files_below(images) if name.lower().endswith(SUFFIXES)]
     if not labels.is_dir():
         raise ValueError(f"no folder at {labels}; pass the folder of the label files")
-    if not files:
-        raise ValueError(f"no images in {images}; pass the folder of the images")
-    places: dict[Path, str] = {}
+    if not paths:
+        raise ValueError(f"no images in {images}; pass the folder of the images (linked folders are not entered)")
+    places: dict[str, str] = {}
     for name in paths:
-        if (other := places.setdefault(Path(name).with_suffix(".txt"), name)) != name:
+        if (other := places.setdefault(f"{name.rpartition('.')[0]}.txt", name)) != name:
             raise ValueError(f"{other} and {name} share one label file; rename one of them in {images}")
-    texts = {file.relative_to(labels) for file in labels.rglob("*.txt") if file.name not in _LISTS}
-    if orphans := sorted(texts - set(places)):
+    texts = {name for name in files_below(labels) if name.endswith(".txt") and name.rpartition("/")[2] not in _LISTS}
+    if not texts:
+        raise ValueError(f"no *.txt in {labels}, so no image would have a box; pass the folder of the label files")
+    if orphans := sorted(texts - places.keys()):
         raise ValueError(f"{len(orphans)} files in {labels} have no image in {images}, such as {orphans[0]}")
     rows = [
         (k, *row) for k, text in enumerate(places) if text in texts for row in _read_lines(labels / text, len(names))
     ]
     numbers = np.array(rows, np.float64).reshape(-1, 6)
     image_of = numbers[:, 0].astype(np.int64)
-    sizes = np.array([_upright_size(file) for file in files], np.int64)
+    sizes = np.array([_upright_size(images / name) for name in paths], np.int64)
     centres, halves = numbers[:, 2:4], numbers[:, 4:] / 2
     return assemble(
         root=images,
@@ -75,7 +77,7 @@ def _read_names(path: Path) -> tuple[str, ...]:
     if path.suffix in (".yaml", ".yml"):
         raise ValueError(f"{path} is YAML; pass the names in it as a list, in order")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()  # Windows' editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read the names of the classes from {path}: {error}") from error
     return tuple(line.strip() for line in lines if line.strip())
@@ -84,7 +86,7 @@ def _read_names(path: Path) -> tuple[str, ...]:
 def _read_lines(path: Path, classes: int) -> list[tuple[float, ...]]:
     """Class, centre and size of each box."""
     rows: list[tuple[float, ...]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -93,9 +95,15 @@ def _read_lines(path: Path, classes: int) -> list[tuple[float, ...]]:
         except ValueError as error:
             raise ValueError(f"{path} line {number}: {line!r} is no box ({error})") from error
         if len(row) != 5:
+            advice = {6: "; remove the score that a detector wrote"}.get(len(row), "; convert polygons to boxes first")
             raise ValueError(
                 f"{path} line {number}: {len(row)} numbers, not the 5 of a box: class x y width height"
-                + ("; convert polygons to boxes first" if len(row) > 5 else "")
+                + (advice if len(row) > 5 else "")
+            )
+        if max(row[1:]) > 2:
+            raise ValueError(
+                f"{path} line {number}: {line!r} counts pixels; divide x and width by the image's width, y and height "
+                "by its height"
             )
         if not 0 <= row[0] < classes:
             raise ValueError(f"{path} line {number}: class {row[0]}, but there are {classes} names, from 0; pass all")

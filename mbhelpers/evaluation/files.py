@@ -73,7 +73,7 @@ def _scores(predictor: Predictor, root: Path, paths: np.ndarray, chunk: int = 51
 
 
 def _describe(contract: Preprocessing) -> str:
-    return f"stretch, {contract.resize}, (pixel - {contract.mean:g}) / {contract.std:g}"
+    return f"{contract.aspect}, {contract.resize}, (pixel - {contract.mean:g}) / {contract.std:g}"
 
 
 def _warnings(images: ImageFolder, predictor: Predictor, scores: np.ndarray, labels: np.ndarray) -> list[str]:

@@ -138,10 +138,8 @@ def augmented_samples(images: ImageFolder, seed: int) -> tuple[np.ndarray, np.nd
         (4, 128, 128, 3) and (4, 8, 128, 128, 3) uint8, as `data_plots.show_augmented` takes them.
     """
     from mbhelpers.data.augment import augment
-    from mbhelpers.native import load_tensorflow
     from mbhelpers.training.recipes import recipe_for
 
-    load_tensorflow()
     some = np.random.default_rng(seed).choice(len(images), min(4, len(images)), replace=False)
     originals = np.stack(load_each(images.root, images.paths[some], 128, stretched=True))
     changed = augment(np.repeat(originals, 8, axis=0), np.array([seed, 0]), recipe_for("tfs").augmentation).numpy()

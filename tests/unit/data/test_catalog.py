@@ -15,7 +15,7 @@ def test_an_entry_is_whole(dataset):
     if dataset.task == "classification":
         assert list(dataset.classes) == sorted(dataset.classes), "labels follow sorted folder names"
     assert dataset.images > 0
-    for text in (*dataset.top_folders, dataset.licence, dataset.homepage, dataset.citation):
+    for text in (dataset.licence, dataset.homepage, dataset.citation):
         assert text.strip()
     assert dataset.homepage.startswith("https://")
 
@@ -48,8 +48,15 @@ def test_archives_are_whole(dataset):
             assert archive.url.startswith(("http://", "https://"))
             assert re.fullmatch(r"[0-9a-f]{64}|", archive.sha256)
             assert (archive.size > 0) == bool(archive.sha256), "TFDS records both or none"
-            assert archive.gives.split("/")[0] in dataset.top_folders
             assert re.search(r"\.(zip|tgz|tar\.gz)$", archive.file)
+
+
+def test_top_folders_are_named_once():
+    assert CATALOG["coco_person"].top_folders == ("coco",), "two forms in one folder"
+    assert CATALOG["plant_village"].top_folders == (
+        "Plant_leave_diseases_dataset_without_augmentation",
+        "Plant_leave_diseases_dataset_with_augmentation",
+    )
 
 
 def test_coco_ids_have_their_known_gaps():

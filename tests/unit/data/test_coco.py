@@ -89,6 +89,9 @@ CASES = [
     ([300, 10, 20, 20], None, "no area", "wholly outside"),
     ([float("nan"), 10, 20, 20], None, "nan", "NaN, which Python's json writes"),
     ([10, 10, float("nan"), 20], None, "nan", "NaN as a width"),
+    ([10, 10, float("inf"), 20], None, "no area", "a width without end"),
+    ([float("-inf"), 10, float("inf"), 20], None, "no area", "from nowhere to nowhere"),
+    ([10, 10, 10**30, 20], [0.05, 0.1, 1, 0.3], "clipped", "a very large whole number"),
 ]
 
 
@@ -152,6 +155,13 @@ BAD = [
     (extended("annotations", id=99, bbox=[1, 2, None, 4]), "id 99", "null in a box"),
     (extended("annotations", id=99, bbox=[1, 2, 3, 4, 5]), "id 99", "five numbers"),
     (extended("annotations", id=99, iscrowd="yes"), "id 99", "crowd in words"),
+    (extended("annotations", id=99, iscrowd=2), "id 99", "crowd as another number"),
+    (extended("annotations", id=99, iscrowd=2**70), "id 99", "crowd beyond 64 bits"),
+    (extended("annotations", id=99, area=-1), r"1 annotations \(id 99\) have an area of less than 0", "negative area"),
+    (extended("annotations", id=99, area=float("inf")), r"\(id 99\) have an area of .*without end", "infinite area"),
+    (extended("annotations", id=99, area=None), "id 99", "no area, in the wrong way"),
+    (extended("annotations", id=99, bbox=["1", "2", "3", "4"]), "id 99", "a box in words"),
+    (extended("annotations", id=99, bbox=[]), "id 99", "an empty box"),
     (extended("annotations", id="x"), "id x", "an id that is text"),
     (extended("annotations", id=2**70), "id 1180591620717411303424", "an id beyond 64 bits"),
     (extended("images", file_name="d.jpg"), r"1 images \(id 30\) are there more than once", "image id twice"),
@@ -305,10 +315,11 @@ def test_listed_but_absent(tmp_path):
 def test_there_but_not_listed(tmp_path):
     path = lay(tmp_path, content())
     (tmp_path / "val2017" / "x.jpg").touch()
-    (tmp_path / "val2017" / ".hidden").touch()
+    (tmp_path / "val2017" / ".hidden.jpg").touch()
+    (tmp_path / "val2017" / "a.xml").touch()
     ((where, what),) = coco.read(path).problems
     assert where == "val2017"
-    assert what == "1 files that are not annotated, such as val2017/x.jpg"
+    assert what == "1 images that are not annotated, such as val2017/x.jpg"
 
 
 # ---- Writing

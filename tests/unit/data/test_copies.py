@@ -235,6 +235,21 @@ def test_twenty_thousand_pictures():
     assert pairs(looks_of(thumbnails)) == [(k, k + 1, "near") for k in range(0, 20_000, 1000)]
 
 
+def test_a_group_is_named_by_its_first_image_however_it_grew():
+    """Later images that belong together first, and the earliest one last."""
+    groups = module._Groups(6)
+    assert groups.join(4, 5)
+    assert groups.join(3, 4)
+    assert groups.join(2, 1)
+    assert groups.join(1, 5)
+    assert not groups.join(2, 3)
+    assert [int(name) == int(groups.names[1]) for name in groups.names] == [False, True, True, True, True, True]
+    scene = np.random.default_rng(0).integers(0, 200, (24, 24), np.uint8)
+    looks = looks_of(np.stack([scene, np.rot90(scene), scene + 20, scene + 40]))
+    assert copies(looks, turned=True).tolist() == [0, 0, 0, 0]
+    assert copies(only(looks, "1.jpg", "0.jpg", "2.jpg")).tolist() == [0, 1, 1]
+
+
 def test_a_thousand_frames_of_one_scene_are_one_group():
     scene = np.random.default_rng(0).integers(0, 200, (24, 24), np.uint8)
     frames = np.stack([np.full((24, 24), k % 50, np.uint8) + scene for k in range(1000)])

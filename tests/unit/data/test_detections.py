@@ -1,11 +1,12 @@
 """Images with boxes, as arrays."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mbhelpers.data.detections import to_corners
+from mbhelpers.data.detections import assemble, to_corners
 
 
 def test_images_are_sorted_and_keep_their_boxes(scene):
@@ -22,6 +23,25 @@ def test_images_are_sorted_and_keep_their_boxes(scene):
 
 def test_areas_that_nobody_gave_are_those_of_the_boxes(scene):
     np.testing.assert_allclose(scene.areas, scene.pixel_boxes()[:, 2:].prod(axis=1), rtol=1e-4)
+
+
+def test_two_categories_of_one_name_are_refused():
+    none = np.zeros((0, 4))
+    with pytest.raises(ValueError, match="two categories named 'dog'"):
+        assemble(
+            root=Path(),
+            categories=("dog", "cat", "dog"),
+            category_ids=np.arange(3),
+            paths=["a.jpg"],
+            image_ids=np.array([1]),
+            sizes=np.array([[8, 8]]),
+            image_of=np.zeros(0, np.int64),
+            corners=none,
+            labels=np.zeros(0, np.int64),
+            areas=none[:, 0],
+            crowd=np.zeros(0, bool),
+            box_ids=np.zeros(0, np.int64),
+        )
 
 
 def test_counts(scene):

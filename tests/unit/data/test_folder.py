@@ -145,6 +145,32 @@ def test_allowed_classes(two):
         scan(two, ("cat", "cow"))
 
 
+@pytest.mark.parametrize(
+    ("names", "message", "why"),
+    [
+        (
+            ("train", "val"),
+            r"train, val, the parts of a set that is split already.*pass one of them, such as .*train$",
+            "",
+        ),
+        (("Test", "Training", "valid"), "Test, Training, valid, the parts of a set", "Roboflow's name for validation"),
+        (("images", "labels"), "images and labels, as sets with boxes have", "YOLO's layout"),
+        (("train", "tram"), None, "a class of vehicles"),
+        (("images", "textures"), None, "a class by that name"),
+    ],
+)
+def test_folders_that_are_no_classes(two, names, message, why):
+    for folder in list(two.iterdir()):
+        shutil.rmtree(folder)
+    for name in names:
+        (two / name / "cat").mkdir(parents=True)
+    if message is None:
+        assert class_folders(two) == names, why
+        return
+    with pytest.raises(ValueError, match=message):
+        scan(two)
+
+
 def test_class_folders(two):
     (two / "LICENSE.txt").touch()
     assert class_folders(two) == ("cat", "dog")
@@ -253,7 +279,7 @@ def outside(tmp_path, draw):
     return place
 
 
-OUT = "a link that leads out of the data folder"
+OUT = "a link that leads out of the data folder; put the file itself there, as cp -rL does"
 
 
 @pytest.mark.parametrize(

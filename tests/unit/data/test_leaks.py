@@ -68,8 +68,27 @@ def test_what_is_neither_is_refused(tmp_path, sides):
         leaks(sides[0], tmp_path / "empty")
     for content in ({"images": {"abc": {"path": "x"}}}, {"other": 1}, [1]):
         (tmp_path / "other.json").write_text(json.dumps(content))
-        with pytest.raises(ValueError, match=r"other\.json is no manifest with perceptual hashes"):
+        with pytest.raises(ValueError, match=r"other\.json is no split\.json with content and perceptual hashes"):
             leaks(tmp_path / "other.json", sides[0])
+
+
+def test_a_manifest_of_persons_has_no_hashes(tmp_path, sides):
+    entry = {"set": "val", "class": "person", "reason": "x", "file": "person/1.jpg"}
+    (tmp_path / "manifest.json").write_text(json.dumps({"rule": {}, "images": {"val2017/1.jpg": entry}}))
+    with pytest.raises(ValueError, match=r"pass the folder of the images \(of a person manifest, the one it lies in\)"):
+        leaks(tmp_path / "manifest.json", sides[0])
+
+
+def test_what_is_left_out_is_said(sides, capsys):
+    a, b = sides
+    (b / "cat" / "broken.jpg").touch()
+    assert leaks(a, b) == []
+    assert capsys.readouterr().out == f"{b}: 1 images were left out, such as cat/broken.jpg: empty file\n"
+    for file in [*(b / "cat").iterdir(), *(b / "dog").iterdir()]:
+        file.unlink()
+    (b / "cat" / "link.png").symlink_to(a / "cat" / "cat_000.png")
+    with pytest.raises(ValueError, match=r"no readable image in .*cat/link\.png: a link that leads out.*cp -rL"):
+        leaks(a, b)
 
 
 def test_mirrored_and_turned_copies_are_found(sides):

@@ -120,6 +120,7 @@ def test_thresholds_can_be_changed(found):
     assert counts == [11, 7, 4, 0]
     assert "less than 8 %" in person.label(found, VWW.with_threshold(0.08))[1][2]
     assert VWW.threshold == 0.005
+    assert VWW.with_threshold(0.7 / 100).threshold == 0.007, "as percent are given"
     for wrong in (-0.1, 1, 2.5, float("nan")):
         with pytest.raises(ValueError, match="share of the image"):
             VWW.with_threshold(wrong)
@@ -227,6 +228,18 @@ def test_train_and_val_become_train_and_test(tmp_path):
     Image.new("RGB", (SIDE, SIDE)).save(tmp_path / "out" / "person" / "own.jpg")
     with pytest.raises(ValueError, match=r"1 images that its manifest does not list, such as person/own\.jpg"):
         person.official_parts(folder.scan(tmp_path / "out", person.CLASSES))
+
+
+def test_an_official_part_without_images_is_none(tmp_path):
+    """Else a split would get an empty test part."""
+    lay(tmp_path / "coco", CASES[:4], "train2014")
+    lay(tmp_path / "coco", CASES[:3], "val2014", first=10)
+    person.build(tmp_path / "coco", tmp_path / "out", VWW)
+    for file in (tmp_path / "out").glob("*/01?.jpg"):
+        file.unlink()
+    images = folder.scan(tmp_path / "out", person.CLASSES)
+    assert len(images) == 4
+    assert person.official_parts(images) is None
 
 
 def test_the_same_name_in_both_sets_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """What `mbhelpers data prepare` leaves behind."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +43,18 @@ def test_pictures_in_two_classes_are_named(pictures, tmp_path, capsys):
     assert "1 pictures lie in two class folders: cat/cat_000.png = dog/also.png" in capsys.readouterr().out
 
 
-def test_a_detection_set_gets_a_coco_file_for_each_part(tmp_path, monkeypatch, draw):
+def test_results_stay_out_of_the_class_folders(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(pictures)
+    for out in (pictures / "out", Path("out"), pictures / "cat" / "out"):
+        with pytest.raises(ValueError, match="where each folder is a class; choose a folder outside"):
+            prepare.prepare("custom", pictures, out, seed=1)
+    assert sorted(f.name for f in pictures.iterdir()) == ["cat", "dog"]
+    prepare.prepare("custom", pictures, pictures, seed=1)
+    prepare.prepare("custom", pictures, pictures, seed=1)
+    assert (pictures / "split.json").is_file(), "beside them a file does no harm"
+
+
+def test_a_detection_set_gets_a_coco_file_for_each_part(tmp_path, capsys, draw):
     top = tmp_path / "coco"
     (top / "val2017").mkdir(parents=True)
     (top / "annotations").mkdir()
@@ -52,10 +64,13 @@ def test_a_detection_set_gets_a_coco_file_for_each_part(tmp_path, monkeypatch, d
         images.append({"id": k, "file_name": f"{k}.jpg", "width": 80, "height": 80})
         box = {"bbox": [k, 10, 20, 30], "area": 500.0, "iscrowd": 0, "category_id": 1 if k % 2 else 18}
         annotations.append({"id": k, "image_id": k} | box)
+    annotations[2]["bbox"] = [70, 10, 20, 30]
     categories = [{"id": 1, "name": "person"}, {"id": 18, "name": "dog"}]
     content = {"images": images, "annotations": annotations, "categories": categories}
     (top / "annotations" / "instances_val2017.json").write_text(json.dumps(content))
     _, split = prepare.prepare("coco2017_person", top, tmp_path / "out", seed=1)
+    said = capsys.readouterr().out
+    assert "1 remarks on the annotations, such as val2017/3.jpg: box 3" in said, "what is changed is said"
     whole = source.load_detections("coco2017_person", top)
     parts = {part: coco.read(tmp_path / "out" / f"instances_{part}.json", top) for part in PARTS}
     assert {part: len(found) for part, found in parts.items()} == {p: len(names) for p, names in split.paths.items()}

@@ -1,11 +1,17 @@
+import errno
+import fcntl
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mbhelpers import settings
-from mbhelpers.data import fetch, sample, source
+from mbhelpers.data import fetch, person, sample, source, transfer
 from mbhelpers.data.catalog import CATALOG, find
 from mbhelpers.data.class_names import COCO, COCO_IDS
 
@@ -67,15 +73,15 @@ def test_the_sample_is_drawn_where_it_is_not(tmp_path, monkeypatch, capsys):
 def test_without_a_folder_the_data_set_is_fetched(tmp_path, monkeypatch):
     asked = []
 
-    def fetched(known, folder):
-        asked.append((known.name, folder))
+    def fetched(known, folder, *, form):
+        asked.append((known.name, folder, form))
         return folder / known.top_folders[0]
 
     monkeypatch.setattr(fetch, "fetch", fetched)
     monkeypatch.setenv("MBHELPERS_DATA", str(tmp_path))
     assert source.locate("flowers", None) == tmp_path / "flower_photos"
     assert source.locate("food101", None) == tmp_path / "food-101" / "images"
-    assert asked == [("flowers", tmp_path), ("food101", tmp_path)]
+    assert asked == [("flowers", tmp_path, None), ("food101", tmp_path, None)]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +183,7 @@ def test_coco_person_is_built_once_and_found_again(scenes, tmp_path, monkeypatch
     assert source.locate("coco_person", scenes.parent) == place
     assert capsys.readouterr().out == "", "there already"
     assert source.locate("coco_person", place) == place, "a folder that has been sorted is taken as it is"
+    assert [f.name for f in place.parent.iterdir()] == [place.name], "nothing else is left there"
     with pytest.raises(ValueError, match=r"no annotations/, so no boxes; pass COCO's own folder"):
         source.load_detections("coco_person", place)
 
@@ -191,6 +198,110 @@ def test_coco_person_by_another_rule(scenes, tmp_path):
     assert len(list((loose / "person").iterdir())) == 2, "the threshold is in percent"
     with pytest.raises(ValueError, match="has been sorted into person and notperson already"):
         source.build_person(out, tmp_path / "again", "vww")
+
+
+def test_changed_annotations_are_sorted_anew(scenes, tmp_path, monkeypatch):
+    monkeypatch.setenv("MBHELPERS_DATA", str(tmp_path / "home"))
+    before = source.locate("coco_person", scenes)
+    file = scenes / "annotations" / "instances_val2017.json"
+    size, time = file.stat().st_size, file.stat().st_mtime_ns
+    file.write_text(file.read_text().replace('"category_id": 18', '"category_id":  1'), encoding="utf-8")
+    os.utime(file, ns=(time, time + 10**9))
+    assert file.stat().st_size == size, "else this says nothing"
+    after = source.locate("coco_person", scenes)
+    counts = [len(list((place / "person").iterdir())) for place in (before, after)]
+    assert counts == [1, 2], "the dog has become a person"
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from mbhelpers.data import source
+scenes, out = sys.argv[1:]
+print(source.build_person(scenes, Path(out)) if out else source.locate("coco_person", scenes), flush=True)
+"""
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["locate", "a folder of one's own"])
+def test_a_second_process_waits_and_takes_what_the_first_built(scenes, tmp_path, monkeypatch, own):
+    monkeypatch.setenv("MBHELPERS_DATA", str(tmp_path / "home"))
+    home = tmp_path / "home" / "prepared"
+    home.mkdir(parents=True)
+    held = os.open(home, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    out = home / "mine" if own else None
+    command = [sys.executable, "-c", PROGRAM, str(scenes), str(out or "")]
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert "another process works in" in second.stdout.readline()
+    monkeypatch.setattr("mbhelpers.files._HELD", {home.resolve()})  # this process is the one that holds it
+    place = source.build_person(scenes, out) if out else source.locate("coco_person", scenes)
+    made = (place / "manifest.json").stat().st_mtime_ns
+    os.close(held)
+    assert second.communicate(timeout=30)[0].splitlines() == [str(place)], "nothing is sorted again"
+    assert (place / "manifest.json").stat().st_mtime_ns == made
+
+
+def test_a_data_folder_that_cannot_be_written_is_named(scenes, tmp_path, monkeypatch):
+    (tmp_path / "home").touch()
+    monkeypatch.setenv("MBHELPERS_DATA", str(tmp_path / "home"))
+    with pytest.raises(ValueError, match=r"cannot write .*prepared: Not a directory; .*MBHELPERS_DATA"):
+        source.locate("coco_person", scenes)
+
+
+def test_copies_are_announced_and_need_room(scenes, tmp_path, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    source.build_person(scenes, tmp_path / "links")
+    assert "copied" not in capsys.readouterr().out, "hard links take no room"
+    monkeypatch.setattr(os, "link", refuse)
+    source.build_person(scenes, tmp_path / "copies")
+    assert f"{tmp_path} can't hold hard links to {scenes}: up to " in capsys.readouterr().out
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(ValueError, match=r"a copy of the pictures in .* needs .* where 10 bytes are free"):
+        source.build_person(scenes, tmp_path / "full")
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["coco", "copies", "links"], "nothing half-made is left"
+    assert source.build_person(scenes, tmp_path / "copies") == tmp_path / "copies", "what is there needs no room"
+
+
+def test_the_year_that_is_asked_for_is_the_one_that_is_fetched(scenes, tmp_path, monkeypatch):
+    asked = []
+
+    def fetched(known, folder, *, form):
+        asked.append(form)
+        return scenes
+
+    monkeypatch.setattr(fetch, "fetch", fetched)
+    out = source.build_person(None, tmp_path / "out", year=2017)
+    assert asked == ["2017"]
+    assert person.load_manifest(out)["counts"] == {"notperson": 3, "person": 1, "skipped": 0}
+
+
+def test_a_sorted_folder_is_taken_unless_something_else_is_asked_for(scenes, tmp_path):
+    place = source.build_person(scenes, tmp_path / "sorted", "mlperf_tiny")
+    assert source.build_person(place, tmp_path / "again") == place
+    assert not (tmp_path / "again").exists()
+    for asked in ({"rule": "vww"}, {"percent": 1.0}, {"year": 2017}):
+        with pytest.raises(ValueError, match="has been sorted into person and notperson already"):
+            source.build_person(place, tmp_path / "again", **asked)
+
+
+def test_class_folders_without_a_manifest_are_no_coco_person(tmp_path, make_folder):
+    folder = make_folder(tmp_path / "pictures", {"person": 3, "notperson": 3})
+    with pytest.raises(ValueError, match=r"has no manifest\.json, .* pass COCO's own folder, or use custom/"):
+        source.load("coco_person", folder)
+
+
+@pytest.mark.parametrize("percent", [-1, 100, float("nan")])
+def test_a_threshold_is_a_percentage(scenes, tmp_path, percent):
+    with pytest.raises(ValueError, match=r"in percent of the image, at least 0 and below 100, not"):
+        source.build_person(scenes, tmp_path / "out", percent=percent)
+
+
+def test_an_unreadable_image_of_a_detection_set_is_reported(scenes, capsys):
+    (scenes / "val2017" / "000000000002.jpg").write_bytes(b"no picture")
+    source.load("coco2017_80", scenes)
+    assert capsys.readouterr().out.startswith("left out 1 of 4 files: val2017/000000000002.jpg: corrupt image")
 
 
 def test_a_set_of_classes_has_no_boxes():

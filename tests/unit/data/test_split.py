@@ -485,6 +485,11 @@ def test_official_parts_have_two_names(images):
         make_split(replace(images, official=np.full(len(images), "val")), 1)
 
 
+def test_an_official_split_has_test_images(images):
+    with pytest.raises(ValueError, match="none of these images is of the official test part"):
+        make_split(replace(images, official=np.full(len(images), "train")), 1)
+
+
 def test_a_test_image_twice_counts_once(official, tmp_path):
     data = tmp_path / "data"
     shutil.copyfile(data / "cat" / "cat_001.png", data / "cat" / "again_001.png")

@@ -69,6 +69,20 @@ def test_boxes_over_the_border_are_clipped(tmp_path):
     assert ["clipped" in what for _, what in found.problems] == [True, False]
 
 
+def test_a_box_without_end_is_left_out(tmp_path):
+    write_page(tmp_path, "a.jpg", (100, 50), [("dog", (1, 1, "inf", 50), False), ("dog", ("nan", 1, 2, 2), False)])
+    found = read(tmp_path)
+    assert len(found.boxes) == 0
+    assert len(found.problems) == 2
+
+
+def test_annotations_may_lie_beside_the_images(tmp_path):
+    """As some tools export them."""
+    path = write_page(tmp_path, "a.jpg", (100, 50), [("dog", (1, 1, 9, 9), False)])
+    path.rename(tmp_path / "images" / "a.xml")
+    assert voc.read(tmp_path / "images", tmp_path / "images").problems == ()
+
+
 BAD = [
     ("<annotation>", "no element found", "truncated"),
     ("<!DOCTYPE a [<!ENTITY b 'c'>]><annotation>&b;</annotation>", "document type", "entities"),

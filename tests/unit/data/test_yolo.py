@@ -35,6 +35,12 @@ def test_names_from_a_file(tmp_path):
     labels, images = lay(tmp_path, {"a.jpg": "1 0.5 0.5 1 1"})
     (labels / "classes.txt").write_text("person\ndog \n\n")
     assert yolo.read(labels, images, labels / "classes.txt").categories == ("person", "dog")
+    assert yolo.read(labels, images, str(labels / "classes.txt")).categories == ("person", "dog"), "no letters"
+    (labels / "classes.txt").write_text("person\ndog\n", encoding="utf-8-sig")
+    (labels / "a.txt").write_text("1 0.5 0.5 1 1", encoding="utf-8-sig")
+    assert yolo.read(labels, images, labels / "classes.txt").counts() == {"person": 0, "dog": 1}, "as Windows writes"
+    with pytest.raises(ValueError, match="two categories named 'x'"):
+        yolo.read(labels, images, ["x", "x"])
     with pytest.raises(ValueError, match="pass the names in it as a list"):
         yolo.read(labels, images, tmp_path / "data.yaml")
     with pytest.raises(ValueError, match="cannot read the names"):
@@ -47,6 +53,10 @@ def test_sub_folders(tmp_path):
         folder.mkdir()
     Image.new("L", (30, 20)).save(images / "train" / "a.jpg")
     (labels / "train" / "a.txt").write_text("0 0.5 0.5 0.5 0.5")
+    for place in (images / ".cache", labels / ".cache"):
+        place.mkdir()
+    Image.new("L", (30, 20)).save(images / ".cache" / "b.jpg")
+    (labels / ".cache" / "c.txt").touch()
     found = yolo.read(labels, images, ["x"])
     assert found.paths.tolist() == ["train/a.jpg"]
     assert len(found.boxes) == 1
@@ -70,6 +80,9 @@ def test_odd_boxes(tmp_path):
 BAD = [
     ("0 0.5 0.5 1", r"a\.txt line 2: 4 numbers, not the 5", "a number missing"),
     ("0 0.1 0.1 0.9 0.1 0.9 0.9", "line 2: 7 numbers.*polygons", "a polygon"),
+    ("0 0.5 0.5 1 1 0.9", "line 2: 6 numbers.*the score", "what a detector found"),
+    ("0 320 240 50 60", "line 2: .*counts pixels", "pixels"),
+    ("0 0.5 0.5 inf 1", "line 2: .*counts pixels", "a width without end"),
     ("0 0.5 0.5 one 1", "line 2: .*is no box", "a word"),
     ("0.5 0.5 0.5 1 1", "line 2: .*is no box", "a class that is no whole number"),
     ("2 0.5 0.5 1 1", "line 2: class 2, but there are 2 names", "a class without a name"),
@@ -87,6 +100,8 @@ def test_bad_lines_are_refused(tmp_path, line, message, why):
 
 def test_bad_folders_are_refused(tmp_path):
     labels, images = lay(tmp_path, {"a.jpg": None})
+    with pytest.raises(ValueError, match=r"no \*\.txt in .*labels, so no image would have a box"):
+        yolo.read(labels, images, ["x"])
     (labels / "b.txt").write_text("")
     with pytest.raises(ValueError, match=r"1 files in .* have no image in .*, such as b\.txt"):
         yolo.read(labels, images, ["x"])
