@@ -71,9 +71,18 @@ def read_folder(
         check: as for `read`.
 
     Raises:
-        ValueError: as `annotation_files` and `read`; or train and val share numbers, or differ in their categories.
+        ValueError: as `annotation_files` and `read`; or train and val share numbers or differ in their categories, or
+            one of them has annotations but no folder of images.
     """
-    found = [read(path, check=check) for path in annotation_files(coco_root, year)]
+    files = annotation_files(coco_root, year)
+    for path in files:
+        place, name = _places(path, None, None)
+        if check and not (place / name).is_dir():
+            raise ValueError(
+                f"{place} has annotations/{path.name} but no folder {name}; unpack its images there, or to go without "
+                "them move that file elsewhere"
+            )
+    found = [read(path, check=check) for path in files]
     for other in found[1:]:
         for name in ("categories", "category_ids"):
             if list(getattr(found[0], name)) != list(getattr(other, name)):

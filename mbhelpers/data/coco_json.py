@@ -182,7 +182,7 @@ def _load(path: Path) -> tuple[list[Image], np.ndarray, list[Category]]:
         return large.images, np.frombuffer(rows, _COLUMNS), large.categories
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}; it is in COCO's annotations archive") from error
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return _load_slowly(path)
 
 
@@ -224,7 +224,7 @@ def _load_slowly(path: Path) -> tuple[list[Image], np.ndarray, list[Category]]:
     """For what the fast parser refuses: NaN, which Python's json writes, and errors, to say where they are."""
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}): truncated? Unpack or copy it again") from error
     missing = [key for key in _KINDS if not isinstance(content, dict) or not isinstance(content.get(key), list)]
     if missing:

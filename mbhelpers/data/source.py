@@ -17,8 +17,11 @@ from mbhelpers.data.folder import ImageFolder
 from mbhelpers.data.transfer import in_words, need_room, writing
 from mbhelpers.files import locked
 
-STRATA = ("no objects", "other objects", "person")
+STRATA = ("no objects", "other", "person")
 """What a split of a detection set keeps in balance: whether an image has a person, another object, or none."""
+
+SMALL_STRATUM = 10
+"""Of fewer images there is no balance to keep; they count as "other"."""
 
 
 def locate(dataset: str, data_dir: Path | str | None) -> Path:
@@ -118,6 +121,9 @@ def detection_images(found: Detections) -> ImageFolder:
     labels[found.image_of[person_boxes]] = 2
     place = {name: k for k, name in enumerate(found.paths.tolist())}
     labels = labels[[place[name] for name in looks.paths.tolist()]]
+    for k in (0, 2):
+        if (labels == k).sum() < SMALL_STRATUM:
+            labels[labels == k] = 1
     present = np.unique(labels)
     images = ImageFolder(
         **vars(looks),

@@ -1,6 +1,7 @@
 """COCO's JSON: what is read, what is refused, and that what is written reads back the same."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,7 @@ TEXT = json.dumps(content())
 BAD = [
     ("", "not valid JSON.*truncated", "empty file"),
     (TEXT[: len(TEXT) // 2], "not valid JSON.*truncated", "truncated in the annotations"),
+    ("[" * 100_000, "not valid JSON", "lists in lists without end"),
     ("[1, 2]", "no list of images and of annotations and of categories", "another JSON"),
     (json.dumps({k: v for k, v in content().items() if k != "categories"}), "list of categories.*captions", "captions"),
     (json.dumps({k: v for k, v in content().items() if k != "annotations"}), "list of annotations.*image_info", "test"),
@@ -310,6 +312,17 @@ def test_listed_but_absent(tmp_path):
     (tmp_path / "val2017").rmdir()
     with pytest.raises(ValueError, match="3 of 3 images"):
         coco.read(path)
+
+
+def test_annotations_of_both_but_images_of_one(tmp_path):
+    """COCO's archive of annotations holds train's and val's, whichever images were fetched."""
+    lay(tmp_path, content())
+    other = lay(tmp_path, content(), "train2017")
+    shutil.rmtree(tmp_path / "train2017")
+    with pytest.raises(ValueError, match=r"instances_train2017\.json but no folder train2017/; .* move that file"):
+        coco.read_folder(tmp_path)
+    other.unlink()
+    assert len(coco.read_folder(tmp_path)) == 3
 
 
 def test_there_but_not_listed(tmp_path):

@@ -160,14 +160,22 @@ def test_a_detection_set_has_its_own_categories_only(scenes):
     assert (len(persons), len(persons.boxes), persons.categories) == (4, 2, ("person",))
 
 
-def test_the_strata_of_a_detection_set(scenes):
+def test_the_strata_of_a_detection_set(scenes, monkeypatch):
+    monkeypatch.setattr(source, "SMALL_STRATUM", 1)
     images = source.load("coco2017_80", scenes)
-    assert images.classes == ("no objects", "other objects", "person")
+    assert images.classes == ("no objects", "other", "person")
     assert images.labels.tolist() == [2, 2, 1, 0]
     assert source.load("coco2017_person", scenes).counts() == {"no objects": 2, "person": 2}
 
 
-def test_an_unreadable_image_takes_no_other_ones_stratum(scenes):
+def test_small_strata_are_one(scenes, monkeypatch):
+    assert source.load("coco2017_80", scenes).classes == ("other",), "a split needs three images of each"
+    monkeypatch.setattr(source, "SMALL_STRATUM", 2)
+    assert source.load("coco2017_80", scenes).counts() == {"other": 2, "person": 2}
+
+
+def test_an_unreadable_image_takes_no_other_ones_stratum(scenes, monkeypatch):
+    monkeypatch.setattr(source, "SMALL_STRATUM", 1)
     (scenes / "val2017" / "000000000002.jpg").write_bytes(b"no picture")
     images = source.load("coco2017_80", scenes)
     assert images.labels.tolist() == [2, 1, 0]
