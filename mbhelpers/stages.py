@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mbhelpers import settings
-from mbhelpers.data import source
+from mbhelpers.data import catalog, source
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.data.prepare import write_split
 from mbhelpers.data.split import Split, load_split
@@ -379,4 +379,10 @@ def _warnings(run: Run, split: Split, int8: dict[str, Any]) -> list[str]:
         found.append("Measured on drawn pictures, which say nothing about photographs.")
     elif run.row.dataset != "custom" and not source.has_all_classes(run.row.dataset, split.classes):
         found.append(f"The data has only {len(split.classes)} of the classes; published figures don't apply to it.")
+    elif run.row.dataset != "custom":
+        here, whole = sum(map(len, split.paths.values())), catalog.find(run.row.dataset).images
+        if here < 0.9 * whole:
+            found.append(
+                f"Made from {here:,} of the {whole:,} images of the set, so published figures had more to learn."
+            )
     return found

@@ -121,6 +121,8 @@ def test_transfer_learning_reaches_its_figure(real, tmp_path):
     assert metrics["int8"]["top1"] >= 0.83
     assert abs(metrics["float"]["top1"] - metrics["float_tflite"]["top1"]) <= 0.005
     assert abs(metrics["paired"]["difference"]) <= POINTS
-    assert metrics["warnings"] == []
+    assert metrics["warnings"] == [
+        "Made from 2,481 of the 3,670 images of the set, so published figures had more to learn."
+    ]
     assert metrics["published"], "a row of the card"
     assert all((run.folder / file).is_file() for file in FILES.values())
