@@ -59,7 +59,7 @@ def list_datasets(as_json: AsJson = False) -> None:
             }
         )
     if as_json:
-        print(json.dumps(lines, indent=1))
+        print(json.dumps(lines, indent=1, ensure_ascii=False))
         return
     for line in lines:
         here = f"{' and '.join(line['here'])} in {settings.data_folder()}" if line["here"] else "not fetched"
@@ -88,7 +88,9 @@ def fetch_dataset(
 def prepare(
     name: Name,
     data: Data = None,
-    out: Annotated[Path | None, typer.Option(help="Default: data/prepared/NAME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Default: a folder in data/prepared, named after set and source.")
+    ] = None,
     seed: Seed = settings.DEFAULT_SEED,
     rule: Annotated[
         str | None,
@@ -104,7 +106,7 @@ def prepare(
     from mbhelpers.data import prepare as work
     from mbhelpers.data import source
 
-    place = out or settings.data_folder() / "prepared" / name
+    place = out or settings.data_folder() / "prepared" / _folder_name(name, data, rule)
     if name != "coco_person" and (rule, threshold, year) != (None, None, None):
         raise ValueError(f"--rule, --threshold and --year are for coco_person, not for {name}")
     with _said_aside(as_json):
@@ -116,11 +118,12 @@ def prepare(
         "root": str(images.root),
         "images": len(images),
         "left_out": [list(entry) for entry in (*images.skipped, *split.left_out)],
-        "groups_of_copies": len(split.groups),
+        "copies": split.groups,
+        "conflicts": split.conflicts,
         "counts": split.counts(),
     }
     if as_json:
-        print(json.dumps(content, indent=1))
+        print(json.dumps(content, indent=1, ensure_ascii=False))
         return
     width = max(len(kind) for kind in images.classes)
     print(f"{'':{width}}  {'images':>7} {'train':>7} {'valid.':>7} {'test':>7}")
@@ -129,12 +132,23 @@ def prepare(
         print(f"{kind:{width}}  {number:>7}{parts}")
     totals = "".join(f" {len(paths):>7}" for paths in split.paths.values())
     print(f"{'all':{width}}  {len(images):>7}{totals}")
-    print(f"{len(split.groups)} groups of copies, each kept on one side; exact copies count once")
+    once = len(images) - len(set(images.sha256.tolist()))
+    print(f"{len(split.groups)} groups of copies, each kept on one side; {once} exact copies are in no part")
+    if split.conflicts:
+        print(f"the same picture in two classes counts for the first: {'; '.join(split.conflicts[:3])}")
     if split.left_out:
         print(f"{len(split.left_out)} left out, being copies of official test images, such as {split.left_out[0][0]}")
     print(f"manifest: {place / work.MANIFEST}, file names relative to {images.root}")
     if name in source.detection_sets():
+        print("the rows say what an image holds, which the split keeps in balance; the boxes' classes are in the files")
         print(f"boxes: instances_train.json, instances_validation.json and instances_test.json in {place}")
+
+
+def _folder_name(name: str, data: str | None, rule: str | None) -> str:
+    """Another source or rule, another folder: a manifest belongs to one of each."""
+    source = "" if data is None else f"_{data if data == settings.SAMPLE else Path(data).resolve().name}"
+    by = f"_{rule or 'vww'}" if name == "coco_person" else ""
+    return f"{name}{by}{source}"
 
 
 @app.command()
@@ -153,6 +167,8 @@ def inspect(
     from mbhelpers.reporting.inspection import augmented_samples, write_inspection
 
     path = output or settings.data_folder() / "inspect" / f"{name}.html"
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file, such as {path / 'inspect.html'}")
     with _said_aside(as_json):
         refuse_inside(path.parent, name, data)
         boxes = source.load_detections(name, data) if name in source.detection_sets() else None
@@ -164,7 +180,7 @@ def inspect(
         shown = Looks(**{field.name: getattr(images, field.name) for field in fields(Looks)}) if boxes else images
         summary = write_inspection(path, shown, split, boxes, title=title, seed=seed, augmented=preview)
     if as_json:
-        print(json.dumps(summary, indent=1))
+        print(json.dumps(summary, indent=1, ensure_ascii=False))
         return
     for text in summary["warnings"]:
         print(f"warning: {text}")
@@ -177,14 +193,16 @@ def leaks(
     b: Annotated[Path, typer.Argument(help="Another.")],
     as_json: AsJson = False,
 ) -> None:
-    """Report images that two folders or manifests share, exactly or nearly."""
+    """Report images that two folders or manifests share, exactly or nearly; exit status 1 if there are any."""
     from mbhelpers.data.leaks import leaks as find_leaks
 
     with _said_aside(as_json):
         found = find_leaks(a, b)
     if as_json:
-        print(json.dumps([vars(leak) for leak in found], indent=1))
-        return
-    for leak in found:
-        print(f"{leak.kind:6} {leak.a}  {leak.b}")
-    print(f"{len(found)} shared images" if found else "no shared images found")
+        print(json.dumps([vars(leak) for leak in found], indent=1, ensure_ascii=False))
+    else:
+        for leak in found:
+            print(f"{leak.kind:6} {leak.a}  {leak.b}")
+        print(f"{len(found)} pairs of shared images" if found else "no shared images found")
+    if found:
+        raise typer.Exit(1)

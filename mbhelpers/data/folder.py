@@ -143,7 +143,7 @@ def scan(root: Path, classes: tuple[str, ...] | None = None) -> ImageFolder:
     if classes is not None and (strange := [name for name in present if name not in classes]):
         raise ValueError(
             f"{root} has class folders {', '.join(strange)} that this dataset has not; "
-            f"its classes are {', '.join(classes)}; remove them, or use custom/... for data of your own"
+            f"its classes are {', '.join(classes)}; remove them, or take the folder as data of your own (custom)"
         )
     seen = look(root, [name for kind in present for name in files_below(root, kind)])
     place = {name: label for label, name in enumerate(present)}
@@ -153,7 +153,9 @@ def scan(root: Path, classes: tuple[str, ...] | None = None) -> ImageFolder:
             reasons = [reason for file, reason in seen.skipped if file.startswith(f"{name}/")]
             why = f" (left out: {reasons[0]})" if reasons else ""
             raise ValueError(f"class folder {root / name} has no readable image{why}; fill or remove it")
-    return ImageFolder(**vars(seen), classes=present, labels=labels)
+    stray = sorted(file.name for file in root.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+    skipped = seen.skipped + tuple((name, "lies in no class folder") for name in stray if not name.startswith("."))
+    return ImageFolder(**vars(seen) | {"skipped": skipped}, classes=present, labels=labels)
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
@@ -164,7 +166,8 @@ def class_folders(root: Path) -> tuple[str, ...]:
     """
     if not root.is_dir():
         raise ValueError(f"no folder at {root}; check the path, or fetch the data first")
-    names = tuple(sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")))
+    # macOS adds a folder of its own to the archives it makes.
+    names = tuple(sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith((".", "__MACOSX"))))
     if len(names) < 2:
         found = f"only the class folder {names[0]!r}" if names else "no class folders"
         if names and sum(f.is_dir() for f in (root / names[0]).iterdir()) > 1:

@@ -222,8 +222,9 @@ def _built_before(out: Path, head: dict[str, Any]) -> dict[str, Any]:
     manifest = load_manifest(out)
     differ = [key for key in head if manifest[key] != head[key]]
     if differ:
-        shown = "; ".join(f"{key} {manifest[key]}, now {head[key]}" for key in differ)
-        raise ValueError(f"{out} was built with other inputs: {shown}; choose a new folder (--out) or delete it")
+        was, now = (f"{m['rule']['name']} at {100 * m['rule']['threshold']:g} %" for m in (manifest, head))
+        what = f"by the rule {was}, not {now}" if "rule" in differ else "from other annotation files"
+        raise ValueError(f"{out} was built {what}; choose a new folder (--out) or delete it")
     wanted = {entry["file"] for entry in manifest["images"].values() if "file" in entry}
     there = {f"{name}/{file.name}" for name in CLASSES if (out / name).is_dir() for file in (out / name).iterdir()}
     if lost := sorted(wanted - there):

@@ -76,11 +76,16 @@ def load(dataset: str, data_dir: Path | str | None) -> ImageFolder:
         images = folder.scan(root, catalog.find(dataset).classes)
         if dataset == "coco_person":
             images = replace(images, official=person.official_parts(images))
-    _say_skipped(images)
+    _say_what_is_lacking(images, "classes" if dataset == "custom" else catalog.find(dataset).layout)
     return images
 
 
-def _say_skipped(images: ImageFolder) -> None:
+def _say_what_is_lacking(images: ImageFolder, layout: str) -> None:
+    if layout == "coco" and images.official is None:
+        print(
+            "only one of COCO's train and val is here: its images are divided into train, validation and test, so "
+            "don't measure what learned from them on COCO's own val"
+        )
     if images.skipped:
         shown = "; ".join(f"{name}: {reason}" for name, reason in images.skipped[:5])
         more = f" and {len(images.skipped) - 5} more" if len(images.skipped) > 5 else ""
@@ -131,7 +136,7 @@ def detection_images(found: Detections) -> ImageFolder:
         labels=np.searchsorted(present, labels),
         official=coco.official_parts(looks.paths),
     )
-    _say_skipped(images)
+    _say_what_is_lacking(images, "coco")
     return images
 
 

@@ -265,7 +265,15 @@ def check_split(split: Split, images: ImageFolder, path: Path) -> None:
         if names
     ]
     if split.classes != images.classes:
-        found.insert(0, f"its classes are {', '.join(split.classes)}, here they are {', '.join(images.classes)}")
+        lacking, more = (
+            sorted(set(a) - set(b)) for a, b in ((split.classes, images.classes), (images.classes, split.classes))
+        )
+        kinds_differ = [
+            f"{len(names)} {what} ({', '.join(names[:3])})"
+            for names, what in ((lacking, "missing here"), (more, "new here"))
+            if names
+        ]
+        found.insert(0, f"classes: {' and '.join(kinds_differ)}")
     if not found and split.fingerprint != images.fingerprint:
         found = ["of the exact copies it lists, some have changed"]
     if found:

@@ -121,14 +121,26 @@ def copy_facts(images: Looks, groups: list[np.ndarray], split: Split | None) -> 
     labels = images.labels if isinstance(images, ImageFolder) else np.zeros(len(images), np.int64)
     part_of = {name: part for part, paths in split.paths.items() for name in paths.tolist()} if split else {}
     parts = [{part_of[name] for name in images.paths[group].tolist() if name in part_of} for group in groups]
-    across = [images.paths[group].tolist() for group in groups if len(set(labels[group].tolist())) > 1]
+    across = [_odd_first(group, labels) for group in groups if len(set(labels[group].tolist())) > 1]
     return {
         "groups": len(groups),
         "images": sum(len(group) for group in groups),
         "exact": sum(len(set(images.sha256[group].tolist())) < len(group) for group in groups),
-        "across_classes": across,
+        "across_classes": [images.paths[group].tolist() for group in across],
+        "across_classes_exact": sum(_same_bytes(images.sha256[group], labels[group]) for group in across),
         "across_parts": sum(len(found) > 1 for found in parts),
     }
+
+
+def _odd_first(group: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The group with two images of different labels in front."""
+    other = int(np.argmax(labels[group] != labels[group[0]]))
+    return np.concatenate([group[[0, other]], np.delete(group, [0, other])])
+
+
+def _same_bytes(sha256: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether one content has two labels."""
+    return len(set(sha256.tolist())) < len(set(zip(sha256.tolist(), labels.tolist(), strict=True)))
 
 
 def explained_by_class(pixels: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

@@ -47,9 +47,11 @@ def _of_classes(kinds: dict[str, Any]) -> list[str]:
 def _of_copies(copied: dict[str, Any]) -> list[str]:
     said = []
     if copied["across_classes"]:
+        groups, exact = len(copied["across_classes"]), copied["across_classes_exact"]
         said.append(
-            f"{count(len(copied['across_classes']), 'group')} of copies with different labels, "
-            f"such as {' = '.join(copied['across_classes'][0][:2])}"
+            f"{count(groups, 'group')} of pictures that look the same have different labels, "
+            f"{exact or 'none'} of them byte for byte; look whether one is wrong or they are only alike, "
+            f"such as {' and '.join(copied['across_classes'][0][:2])}"
         )
     if copied["across_parts"]:
         said.append(

@@ -71,8 +71,10 @@ def test_leaks_names_the_shared_images(call, tmp_path, make_folder):
     (b / "cat" / "again.png").write_bytes((a / "dog" / "dog_001.png").read_bytes())
     status, out, _ = call("leaks", a, b, "--json")
     [leak] = json.loads(out)
+    assert status == 1, "for a script to stop at"
     assert (leak["a"], leak["b"], leak["kind"]) == ("dog/dog_001.png", "cat/again.png", "exact")
-    assert "1 shared images" in call("leaks", a, b)[1]
+    status, out, _ = call("leaks", a, b)
+    assert (status, out.splitlines()[-1]) == (1, "1 pairs of shared images")
 
 
 def test_inspect_writes_a_report(call, tmp_path, make_folder):
@@ -92,10 +94,13 @@ def test_inspect_does_not_stand_in_the_way_of_prepare(call, tmp_path, monkeypatc
     assert (tmp_path / "data" / "inspect" / "coco_person.html").is_file()
     status, out, err = call("prepare", "coco_person", "--data", top)
     assert (status, err) == (0, "")
-    place = tmp_path / "data" / "prepared" / "coco_person"
+    place = tmp_path / "data" / "prepared" / "coco_person_vww_coco"
     assert f"manifest: {place / 'split.json'}, file names relative to {place}" in out
     assert call("prepare", "coco_person", "--data", top)[1] == out, "again"
-    assert call("prepare", "coco_person", "--data", place)[1] == out, "the sorted folder will do"
+    status, out, _ = call("prepare", "coco_person", "--data", place)
+    assert status == 0, "the sorted folder will do"
+    assert f"file names relative to {place}" in out
+    assert call("prepare", "coco_person", "--data", top, "--rule", "mlperf_tiny")[0] == 0, "another rule, another place"
 
 
 def test_a_report_stays_out_of_the_class_folders(call, tmp_path, make_folder):

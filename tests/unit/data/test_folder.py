@@ -80,7 +80,7 @@ def test_everything_left_out_is_counted(two):
         ("cat/.a.png", False, "a hidden file, such as macOS writes beside each picture"),
         ("cat/.ipynb_checkpoints/a.png", False, "a hidden folder in a class"),
         (".hidden/a.png", False, "a hidden folder is no class"),
-        ("a.png", False, "a picture beside the class folders has no class"),
+        ("__MACOSX/a.png", False, "what macOS adds to an archive"),
     ],
 )
 def test_places(two, draw, place, found, why):
@@ -90,6 +90,11 @@ def test_places(two, draw, place, found, why):
     assert (place in images.paths) is found, why
     assert images.classes == ("cat", "dog")
     assert images.skipped == ()
+
+
+def test_a_picture_beside_the_class_folders_is_reported(two, draw):
+    draw(99).save(two / "a.png")
+    assert scan(two).skipped == (("a.png", "lies in no class folder"),)
 
 
 def no_folder(root):

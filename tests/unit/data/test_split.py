@@ -353,7 +353,7 @@ def test_a_manifest_knows_its_data(tmp_path, make_folder):
         ),
         (
             lambda data: shutil.copytree(data / "cat", data / "fox"),
-            r"its classes are cat, dog, here they are cat, dog, fox",
+            r"classes: 1 new here \(fox\)",
         ),
         (
             lambda data: shutil.copyfile(data / "cat" / "cat_002.png", data / "cat" / "cat_003.png"),

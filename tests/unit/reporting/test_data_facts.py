@@ -108,7 +108,8 @@ def test_copies_without_a_split(pets):
         "groups": 1,
         "images": 3,
         "exact": 1,
-        "across_classes": [["cat/0.png", "cat/1.png", "dog/0.png"]],
+        "across_classes": [["cat/0.png", "dog/0.png", "cat/1.png"]],
+        "across_classes_exact": 1,
         "across_parts": 0,
     }
 
