@@ -175,7 +175,11 @@ def inspect(
         images = source.detection_images(boxes) if boxes is not None else source.load(name, data)
         preview = augmented_samples(images, seed)
         title = f"What is in {name}"
-        split = make_split(images, seed, turned=source.has_turned_copies(name))
+        try:
+            split = make_split(images, seed, turned=source.has_turned_copies(name))
+        except ValueError as error:  # a class with an image or two is what a report has to show
+            print(f"not split: {error}")
+            split = None
         # What a split of boxes keeps in balance are no classes to be inspected.
         shown = Looks(**{field.name: getattr(images, field.name) for field in fields(Looks)}) if boxes else images
         summary = write_inspection(path, shown, split, boxes, title=title, seed=seed, augmented=preview)

@@ -86,6 +86,14 @@ def test_inspect_writes_a_report(call, tmp_path, make_folder):
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
+def test_inspect_shows_what_cannot_be_split(call, tmp_path, make_folder):
+    folder = make_folder(tmp_path / "pictures", {"cat": 1, "dog": 12})
+    status, out, _ = call("inspect", "custom", "--data", folder, "-o", tmp_path / "report.html")
+    assert status == 0
+    assert "not split: class 'cat' has 1 different pictures" in out
+    assert (tmp_path / "report.html").is_file()
+
+
 def test_inspect_does_not_stand_in_the_way_of_prepare(call, tmp_path, monkeypatch, make_coco):
     """By default both write below data/, and the person folders want an empty one."""
     monkeypatch.setenv("MBHELPERS_DATA", str(tmp_path / "data"))
