@@ -1,19 +1,29 @@
-"""Classifiers on the MobileNet family: uint8-valued pixels in, class scores out."""
+"""Classifiers on the MobileNet family: uint8-valued pixels in, class scores out.
+
+Every network of the family takes values in [-1, 1]. Keras' MobileNetV3 would rescale by itself; it is built without,
+so that the one Rescaling layer of the image contract stands first in every model.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbhelpers.models.weights import ARCHITECTURES, find_weights, load_weights
+from mbhelpers.models.weights import Weights, check_architecture, find_weights, load_weights
 from mbhelpers.native import load_tensorflow
-from mbhelpers.preprocessing import Preprocessing
+from mbhelpers.preprocessing import Preprocessing, preset
 
 if TYPE_CHECKING:
     import keras
 
 BACKBONE = "backbone"
 """Name of the layer that holds the backbone."""
+
+NETWORK = "network"
+"""Name of the layer that holds the whole network of an ImageNet classifier."""
+
+IMAGENET_CLASSES = (1000, 1001)
+"""Outputs of ImageNet classifiers; TF-slim's 1001 have "background" first."""
 
 
 def build_backbone(
@@ -22,42 +32,20 @@ def build_backbone(
     """A MobileNet without its classifier.
 
     Args:
-        alpha: width multiplier.
+        alpha: width multiplier, one of the architecture's.
         resolution: input height and width in pixels, 32 or more.
         weights: as `find_weights` takes them.
-        architecture: "mobilenet_v2".
+        architecture: a name from `mbhelpers.models.weights.ARCHITECTURES`.
 
     Returns:
         A model from values in [-1, 1], (B, resolution, resolution, 3), to features, (B, h, w, C).
 
     Raises:
-        ValueError: unknown architecture, weights that are absent or don't fit, or a failed download.
+        ValueError: unknown architecture or width, weights that are absent or don't fit, or a failed download.
     """
-    load_tensorflow()
-    import keras
-
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"unknown architecture {architecture!r}; choose from {', '.join(ARCHITECTURES)}")
-    found = find_weights(weights, alpha, resolution)
-    shape = (resolution, resolution, 3)
-
-    def build(weights: str | None) -> "keras.Model":
-        return keras.applications.MobileNetV2(
-            input_shape=shape, alpha=alpha, include_top=False, weights=weights, name=BACKBONE
-        )
-
-    if found.name == "imagenet":
-        try:
-            return build("imagenet")
-        except Exception as error:  # Keras raises plain Exception when a download fails
-            raise ValueError(
-                f"no ImageNet weights for alpha {alpha} at {resolution} px ({str(error).splitlines()[0][:160]}); "
-                "check network and width, or fetch that file elsewhere and pass it, or its folder, with --weights"
-            ) from error
-    backbone = build(None)
-    if found.file is not None:
-        load_weights(backbone, found)
-    return backbone
+    check_architecture(architecture, alpha)
+    found = find_weights(weights, alpha, resolution, architecture)
+    return _load_network(architecture, alpha, resolution, found, None)
 
 
 def build_classifier(
@@ -81,7 +69,7 @@ def build_classifier(
         weights: of the backbone, as `find_weights` takes them.
         dropout: share of features dropped before the dense layer while training.
         binary: for two classes, one sigmoid output, the probability of the second class, in place of softmax.
-        architecture: "mobilenet_v2".
+        architecture: a name from `mbhelpers.models.weights.ARCHITECTURES`.
 
     Returns:
         A model from pixels 0..255, (B, H, W, 3), to scores, (B, classes), or (B, 1) when binary.
@@ -99,15 +87,114 @@ def build_classifier(
         )
     side = preprocessing.resolution
     backbone = build_backbone(alpha, side, weights, architecture)
-    pixels = keras.Input((side, side, 3), name="image")
-    scale = 1 / preprocessing.std
-    values = keras.layers.Rescaling(scale, offset=-preprocessing.mean * scale, name="rescaling")(pixels)
+    pixels, values = _pixels_to_values(preprocessing)
     features = backbone(values)
     features = keras.layers.GlobalAveragePooling2D(name="pool")(features)
     features = keras.layers.Dropout(dropout, name="dropout")(features)
     units, activation = (1, "sigmoid") if binary else (classes, "softmax")
     scores = keras.layers.Dense(units, activation=activation, name="scores")(features)
     return keras.Model(pixels, scores, name=f"{architecture}_{alpha}_{side}")
+
+
+def build_imagenet(
+    architecture: str,
+    alpha: float,
+    resolution: int = 224,
+    weights: str | Path = "imagenet",
+    classes: int = 1000,
+    *,
+    preprocessing: Preprocessing | None = None,
+) -> "keras.Model":
+    """The published ImageNet classifier, with its own head: rescaling, then the network as its authors drew it.
+
+    MobileNetV2: 1x1 convolution to 1280, pooling, dense. V3: 1x1 convolution, pooling, a second one (`conv_2`, to
+    1280 or 1024, its width the same at every alpha), hard-swish, logits. EdgeTPU: 1x1 convolution to 1280, pooling,
+    logits.
+
+    Args:
+        architecture: a name from `mbhelpers.models.weights.ARCHITECTURES`.
+        alpha: width multiplier, one of the architecture's.
+        resolution: input height and width in pixels, 32 or more.
+        weights: as `find_weights` takes them for a classifier; not "sample".
+        classes: 1000, or TF-slim's 1001 with "background" first.
+        preprocessing: value range, built into the model; ours by default. Its resolution must be `resolution`.
+
+    Returns:
+        A model from pixels 0..255, (B, H, W, 3), to probabilities, (B, classes). Its layer `NETWORK` is the network
+        from values on.
+
+    Raises:
+        ValueError: unknown architecture, width or number of classes, weights that are absent or don't fit, or a
+            failed download.
+    """
+    check_architecture(architecture, alpha)
+    preprocessing = preprocessing or preset("mbhelpers", resolution)
+    if classes not in IMAGENET_CLASSES:
+        raise ValueError(f"an ImageNet classifier has 1000 or 1001 classes, not {classes}; use build_classifier")
+    if preprocessing.resolution != resolution:
+        raise ValueError(f"the preprocessing gives {preprocessing.resolution} px, the model takes {resolution}")
+    found = find_weights(weights, alpha, resolution, architecture, classifier=True)
+    if found.name == "imagenet" and classes != 1000:
+        raise ValueError(f"Keras' ImageNet weights have 1000 classes, not {classes}; pass 1000, or a file of {classes}")
+    network = _load_network(architecture, alpha, resolution, found, classes)
+    import keras
+
+    pixels, values = _pixels_to_values(preprocessing)
+    return keras.Model(pixels, network(values), name=f"{architecture}_{alpha}_{resolution}")
+
+
+def _pixels_to_values(preprocessing: Preprocessing) -> tuple["keras.KerasTensor", "keras.KerasTensor"]:
+    """The input of a model, and what its Rescaling layer makes of it."""
+    import keras
+
+    side, scale = preprocessing.resolution, 1 / preprocessing.std
+    pixels = keras.Input((side, side, 3), name="image")
+    return pixels, keras.layers.Rescaling(scale, offset=-preprocessing.mean * scale, name="rescaling")(pixels)
+
+
+def _load_network(
+    architecture: str, alpha: float, resolution: int, weights: Weights, classes: int | None
+) -> "keras.Model":
+    """A network with its weights; a backbone when `classes` is None."""
+    load_tensorflow()
+    if resolution < 32:
+        raise ValueError(f"{architecture} halves its input five times, so it needs 32 px or more, not {resolution}")
+    if weights.name == "imagenet":
+        try:
+            return _network(architecture, alpha, resolution, "imagenet", classes)
+        except Exception as error:  # Keras raises plain Exception when a download fails
+            raise ValueError(
+                f"no ImageNet weights for alpha {alpha} at {resolution} px ({str(error).splitlines()[0][:160]}); "
+                "check network and width, or fetch that file elsewhere and pass it, or its folder, with --weights"
+            ) from error
+    network = _network(architecture, alpha, resolution, None, classes)
+    if weights.file is not None:
+        load_weights(network, weights)
+    return network
+
+
+def _network(
+    architecture: str, alpha: float, resolution: int, weights: str | None, classes: int | None
+) -> "keras.Model":
+    """Keras Applications' model where it has one, else ours."""
+    import keras
+
+    if architecture == "mobilenet_edgetpu":
+        from mbhelpers.models.edgetpu import mobilenet_edgetpu
+
+        return mobilenet_edgetpu(alpha, resolution, classes, name=NETWORK if classes else BACKBONE)
+    options = {
+        "input_shape": (resolution, resolution, 3),
+        "alpha": alpha,
+        "weights": weights,
+        **({"classes": classes, "name": NETWORK} if classes else {"include_top": False, "name": BACKBONE}),
+    }
+    if architecture == "mobilenet_v2":
+        return keras.applications.MobileNetV2(**options)
+    large = architecture.startswith("mobilenet_v3_large")
+    build = keras.applications.MobileNetV3Large if large else keras.applications.MobileNetV3Small
+    minimalistic = architecture.endswith("_minimalistic")
+    return build(**options, minimalistic=minimalistic, include_preprocessing=False)
 
 
 def pooled_features(model: "keras.Model", images: np.ndarray) -> np.ndarray:

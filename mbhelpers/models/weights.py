@@ -11,13 +11,20 @@ from mbhelpers.files import is_lfs_pointer, sha256
 if TYPE_CHECKING:
     import keras
 
-ARCHITECTURES = ("mobilenet_v2",)
-"""What `build_backbone` can build."""
+ARCHITECTURES: dict[str, tuple[float, ...]] = {
+    "mobilenet_v2": (0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+    "mobilenet_v3_large": (0.75, 1.0),
+    "mobilenet_v3_small": (0.75, 1.0),
+    "mobilenet_v3_large_minimalistic": (1.0,),
+    "mobilenet_v3_small_minimalistic": (1.0,),
+    "mobilenet_edgetpu": (0.75, 1.0),
+}
+"""What `build_backbone` can build, and the published widths of each."""
 
 KERAS_SIZES = (96, 128, 160, 192, 224)
 """The resolutions for which Keras Applications publishes MobileNetV2 weights; others use those of 224."""
 
-SAMPLE_ALPHA = 0.35
+SAMPLE_ARCHITECTURE, SAMPLE_ALPHA = "mobilenet_v2", 0.35
 
 
 @dataclass(frozen=True)
@@ -37,10 +44,46 @@ class Weights:
         return {"name": self.name} | ({"sha256": sha256(self.file)} if self.file else {})
 
 
-def keras_file_name(alpha: float, resolution: int) -> str:
-    """The name under which Keras Applications publishes a MobileNetV2 backbone."""
-    size = resolution if resolution in KERAS_SIZES else 224
-    return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{size}_no_top.h5"
+def check_architecture(architecture: str, alpha: float) -> None:
+    """Refuse what no builder knows.
+
+    Raises:
+        ValueError: unknown architecture, or a width that it was not published in; the valid ones are listed.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"unknown architecture {architecture!r}; choose from {', '.join(ARCHITECTURES)}")
+    widths = ARCHITECTURES[architecture]
+    if alpha not in widths:
+        raise ValueError(f"{architecture} has no width {alpha}; choose from {', '.join(map(str, widths))}")
+
+
+def keras_file_name(
+    alpha: float, resolution: int, architecture: str = "mobilenet_v2", *, classifier: bool = False
+) -> str:
+    """The name under which Keras Applications publishes weights.
+
+    Args:
+        alpha: width multiplier.
+        resolution: input size in pixels; MobileNetV2 has a file for each of `KERAS_SIZES`, V3 only that of 224.
+        architecture: a name from `ARCHITECTURES`.
+        classifier: the file with the 1000 ImageNet outputs, in place of the backbone's.
+
+    Raises:
+        ValueError: Keras publishes none for this architecture.
+    """
+    # Keras spells whole widths "1.0".
+    width = float(alpha)
+    if architecture == "mobilenet_v2":
+        size = resolution if resolution in KERAS_SIZES else 224
+        top = "" if classifier else "_no_top"
+        return f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{width}_{size}{top}.h5"
+    if not architecture.startswith("mobilenet_v3_"):
+        raise ValueError(
+            f"Keras publishes no weights for {architecture}; convert a slim checkpoint "
+            "(mbhelpers weights convert) and pass that file, or weights 'none'"
+        )
+    flavour = architecture.removeprefix("mobilenet_v3_")
+    return f"weights_mobilenet_v3_{flavour}_224_{width}_float{'' if classifier else '_no_top_v2'}.h5"
 
 
 def sample_file() -> Path:
@@ -48,21 +91,40 @@ def sample_file() -> Path:
     return Path(str(resources.files("mbhelpers.models"))) / f"sample_mobilenet_v2_{SAMPLE_ALPHA}.weights.h5"
 
 
-def find_weights(weights: str | Path, alpha: float, resolution: int) -> Weights:
+def find_weights(
+    weights: str | Path,
+    alpha: float,
+    resolution: int,
+    architecture: str = "mobilenet_v2",
+    *,
+    classifier: bool = False,
+) -> Weights:
     """Resolve what a user calls weights.
 
     Args:
         weights: "imagenet" (downloaded by Keras), "none", "sample" (a small backbone trained on drawn pictures,
-            alpha 0.35), a weights file, or a folder of files under Keras' own names.
-        alpha: width of the backbone they must fit.
+            MobileNetV2 0.35), a weights file, or a folder of files under Keras' own names.
+        alpha: width of the network they must fit.
         resolution: input size, which picks the file of a folder.
+        architecture: a name from `ARCHITECTURES`.
+        classifier: weights of a whole ImageNet classifier, in place of a backbone's.
 
     Raises:
-        ValueError: no such file, or none for this width.
+        ValueError: no such file, or none for this network.
     """
-    if weights in ("none", "imagenet"):
-        return Weights(str(weights))
+    if weights == "none":
+        return Weights("none")
+    if weights == "imagenet":
+        keras_file_name(alpha, resolution, architecture, classifier=classifier)  # refuses what Keras doesn't publish
+        return Weights("imagenet")
     if weights == settings.SAMPLE:
+        if classifier:
+            raise ValueError("the sample weights are a backbone's, without ImageNet classes; use build_classifier")
+        if architecture != SAMPLE_ARCHITECTURE:
+            raise ValueError(
+                f"the sample backbone is {SAMPLE_ARCHITECTURE} {SAMPLE_ALPHA}, not {architecture}; "
+                f"use a row of {SAMPLE_ARCHITECTURE}_{SAMPLE_ALPHA}, or weights 'imagenet' or 'none'"
+            )
         if alpha != SAMPLE_ALPHA:
             raise ValueError(
                 f"the sample backbone has alpha {SAMPLE_ALPHA}, not {alpha}; use a row with alpha {SAMPLE_ALPHA}, "
@@ -71,8 +133,7 @@ def find_weights(weights: str | Path, alpha: float, resolution: int) -> Weights:
         return Weights(settings.SAMPLE, sample_file())
     place = Path(weights)
     if place.is_dir():
-        # Keras names whole widths "1.0" and reads them so; the number prints the same way here.
-        file = place / keras_file_name(alpha, resolution)
+        file = place / keras_file_name(alpha, resolution, architecture, classifier=classifier)
         if not file.is_file():
             found = sorted(f.name for f in place.glob("*.h5"))
             raise ValueError(
