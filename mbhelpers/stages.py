@@ -16,7 +16,7 @@ from mbhelpers.data.pipeline import load_images
 from mbhelpers.data.prepare import write_split
 from mbhelpers.data.split import Split, load_split
 from mbhelpers.files import locked, read_json, replacing, sha256, write_json
-from mbhelpers.models.weights import ARCHITECTURES, find_weights
+from mbhelpers.models.weights import check_architecture, find_weights
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing, preset
 from mbhelpers.quantization.calibration import calibration_set
@@ -189,7 +189,7 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
     history = fit(model, data["train"], data["validation"], recipe, run.folder, seed=run.seed)
     start: dict[str, Any] = {"model": recipe.start_from}
     if not recipe.start_from:
-        start = find_weights(run.weights, run.row.alpha, run.row.resolution).record()
+        start = find_weights(run.weights, run.row.alpha, run.row.resolution, run.row.architecture).record()
     made |= {
         "recipe": recipe.to_json(),
         "start": start,
@@ -330,9 +330,8 @@ def run_row(run: Run) -> dict[str, Any]:
     Raises:
         ValueError: what the row needs is missing; as far as it can, before anything is fetched or trained.
     """
-    if run.row.architecture not in ARCHITECTURES:
-        raise ValueError(f"unknown architecture {run.row.architecture!r}; choose from {', '.join(ARCHITECTURES)}")
-    find_weights(run.weights, run.row.alpha, run.row.resolution)
+    check_architecture(run.row.architecture, run.row.alpha)
+    find_weights(run.weights, run.row.alpha, run.row.resolution, run.row.architecture)
     run.folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(run.folder).free < 200 * 2**20:
         raise ValueError(f"less than 200 MiB are free at {run.folder}; free some, or choose another folder (--out)")
