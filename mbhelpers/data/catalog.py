@@ -1,7 +1,7 @@
 """The data sets this collection knows: names, classes, licences, and where each comes from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mbhelpers.data.class_names import COCO, FLOWERS, FOODS, PLANTS
@@ -129,6 +129,20 @@ _COCO_LICENCE = "images per Flickr licence of each, listed in the annotation fil
 _COCO_HOME = "https://cocodataset.org"
 _COCO_CITATION = "T.-Y. Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014"
 
+_COCO_BOXES = Dataset(
+    name="coco2017_person",
+    task="detection",
+    layout="coco",
+    classes=("person",),
+    images=123287,
+    official_split="train and val; val serves as test",
+    forms={"2017": _COCO_FORMS["2017"]},
+    tfds={"2017": "coco/2017"},
+    licence=_COCO_LICENCE,
+    homepage=_COCO_HOME,
+    citation=_COCO_CITATION,
+)
+
 CATALOG = {
     dataset.name: dataset
     for dataset in (
@@ -226,32 +240,8 @@ CATALOG = {
             citation=_COCO_CITATION
             + "; labels after A. Chowdhery et al., Visual Wake Words Dataset, 2019, or MLPerf Tiny",
         ),
-        Dataset(
-            name="coco2017_person",
-            task="detection",
-            layout="coco",
-            classes=("person",),
-            images=123287,
-            official_split="train and val; val serves as test",
-            forms={"2017": _COCO_FORMS["2017"]},
-            tfds={"2017": "coco/2017"},
-            licence=_COCO_LICENCE,
-            homepage=_COCO_HOME,
-            citation=_COCO_CITATION,
-        ),
-        Dataset(
-            name="coco2017_80",
-            task="detection",
-            layout="coco",
-            classes=COCO,
-            images=123287,
-            official_split="train and val; val serves as test",
-            forms={"2017": _COCO_FORMS["2017"]},
-            tfds={"2017": "coco/2017"},
-            licence=_COCO_LICENCE,
-            homepage=_COCO_HOME,
-            citation=_COCO_CITATION,
-        ),
+        _COCO_BOXES,
+        replace(_COCO_BOXES, name="coco2017_80", classes=COCO),
     )
 }
 
