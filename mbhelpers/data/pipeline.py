@@ -131,6 +131,7 @@ def training_batches(
     first_epoch: int = 0,
     augmentation: Augmentation | None = None,
     classes: int | None = None,
+    passes: int = 0,
 ) -> "tf.data.Dataset":
     """Shuffled, augmented batches for all epochs from `first_epoch` on, one after another.
 
@@ -146,6 +147,7 @@ def training_batches(
         first_epoch: the epoch to begin with.
         augmentation: None feeds the images as they are.
         classes: how many there are; needed by an augmentation that mixes images, and used by no other.
+        passes: after so many epochs the same batches come again; 0 makes every epoch anew.
 
     Returns:
         Batches of uint8 (B, H, W, 3) and int64 (B,), `steps_per_epoch` of them an epoch. Where images are mixed, the
@@ -163,7 +165,9 @@ def training_batches(
         return mix(pixels, labels, key, how, classes=classes) if how.mixes and classes else (pixels, labels)
 
     arrays = (images, np.asarray(labels, np.int64))
-    return _batches(arrays, finish, batch_size=batch_size, seed=seed, epochs=epochs, first_epoch=first_epoch)
+    return _batches(
+        arrays, finish, batch_size=batch_size, seed=seed, epochs=epochs, first_epoch=first_epoch, passes=passes
+    )
 
 
 def ordered_batches(images: np.ndarray, labels: np.ndarray, *, batch_size: int = 64) -> "tf.data.Dataset":
@@ -239,6 +243,7 @@ def _batches(
     seed: int,
     epochs: int,
     first_epoch: int,
+    passes: int = 0,
 ) -> "tf.data.Dataset":
     """Batches of all arrays in one shuffled order; `finish` gets each batch with a key of two integers."""
     load_tensorflow()
@@ -260,6 +265,8 @@ def _batches(
         return finish(*_fetch(arrays, where, number), tf.stack([tf.constant(seed, tf.int64), number]))
 
     dataset = tf.data.Dataset.range(first_epoch * steps, epochs * steps)
+    if passes:
+        dataset = dataset.map(lambda number: number % (passes * steps))
     dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
