@@ -56,6 +56,9 @@ def run(
     ] = None,
     out: Out = None,
     seed: Seed = settings.DEFAULT_SEED,
+    recipe: Annotated[
+        str, typer.Option(help="ours (default), or as published: st (its 21 rows) or slim (MobileNet from scratch).")
+    ] = "ours",
     smoke: Annotated[bool | None, typer.Option("--smoke/--no-smoke", help="Two epochs, on the drawn sample.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,7 +67,7 @@ def run(
     from mbhelpers.runs import open_run
     from mbhelpers.stages import run_row
 
-    opened = open_run(row, data_dir=data, weights=weights, out_dir=out, seed=seed, smoke=smoke)
+    opened = open_run(row, data_dir=data, weights=weights, out_dir=out, seed=seed, smoke=smoke, recipe=recipe)
     if as_json:
         with _stdout_to_stderr():
             metrics = run_row(opened)

@@ -12,6 +12,9 @@ from mbhelpers import settings
 from mbhelpers.files import read_json, write_json
 from mbhelpers.rows import Row
 
+RECIPES_OF = ("ours", "st", "slim")
+"""Whose recipe a run trains with."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -24,6 +27,7 @@ class Run:
         out_dir: the folder of all runs.
         seed: of split, training and calibration.
         smoke: short and on drawn data.
+        recipe: whose recipe it trains with, a name from `RECIPES_OF`.
     """
 
     row: Row
@@ -32,6 +36,7 @@ class Run:
     out_dir: Path
     seed: int
     smoke: bool
+    recipe: str = "ours"
 
     @property
     def folder(self) -> Path:
@@ -44,7 +49,15 @@ class Run:
         Raises:
             ValueError: as `open_run`.
         """
-        other = replace(self, row=replace(self.row, variant=name))
+        return self.other(replace(self.row, variant=name))
+
+    def other(self, row: Row) -> "Run":
+        """The same run of another row, such as that of a teacher.
+
+        Raises:
+            ValueError: as `open_run`.
+        """
+        other = replace(self, row=row, weights="none" if row.variant == "tfs" else self.weights)
         _hold(other)
         return other
 
@@ -53,8 +66,9 @@ class Run:
         data = f" --data {_shown(self.data_dir)}" if self.data_dir else ""
         default = self.weights == "imagenet" and not self.smoke
         weights = "" if default else f" --weights {_shown(self.weights)}"
+        recipe = "" if self.recipe == "ours" else f" --recipe {self.recipe}"
         smoke = " --smoke" if self.smoke else ""
-        return f"mbhelpers run {self.row}{data}{weights} --seed {self.seed}{smoke}"
+        return f"mbhelpers run {self.row}{data}{weights}{recipe} --seed {self.seed}{smoke}"
 
 
 def open_run(
@@ -65,6 +79,7 @@ def open_run(
     out_dir: str | Path | None = None,
     seed: int = settings.DEFAULT_SEED,
     smoke: bool | None = None,
+    recipe: str = "ours",
 ) -> Run:
     """Name a run, and hold its folder to that name.
 
@@ -75,11 +90,15 @@ def open_run(
         out_dir: None is `runs/` in the project, or `runs/smoke/` in smoke mode.
         seed: of split, training and calibration.
         smoke: None asks the environment.
+        recipe: "ours", or the published one of "st" or "slim".
 
     Raises:
-        ValueError: the row is malformed or a classifier's without a variant, or the folder holds a run made otherwise.
+        ValueError: the row is malformed or a classifier's without a variant, the recipe is unknown, or the folder
+            holds a run made otherwise.
     """
     parsed = Row.parse(row)
+    if recipe not in RECIPES_OF:
+        raise ValueError(f"unknown recipe {recipe!r}; choose from {', '.join(RECIPES_OF)}")
     if not parsed.variant and not parsed.architecture.startswith("ssd_"):
         raise ValueError(f"{parsed} names no variant; add _tfs, _tl or _fft")
     short = settings.smoke(smoke)
@@ -98,6 +117,7 @@ def open_run(
         out_dir=Path(out_dir) if out_dir is not None else settings.runs_folder(short),
         seed=int(seed),
         smoke=short,
+        recipe=recipe,
     )
     _hold(run)
     return run
@@ -109,14 +129,14 @@ def _hold(run: Run) -> None:
     A setting binds once something made with it lies in the folder, so that a mistyped one can be corrected.
     """
     wanted: dict[str, Any] = {"row": str(run.row), "data": _settled(run.data_dir), "weights": _settled(run.weights)}
-    wanted |= {"seed": run.seed, "smoke": run.smoke}
+    wanted |= {"seed": run.seed, "smoke": run.smoke, "recipe": run.recipe}
     path = run.folder / "row.json"
     bound: list[str] = []
     if (run.folder / "split.json").is_file():
         bound += ["data", "seed", "smoke"]
     if any((run.folder / name).is_file() for name in ("training_state.npz", "model.keras")):
-        bound += ["weights"]
-    held = read_json(path) if bound else wanted
+        bound += ["weights", "recipe"]
+    held = {"recipe": "ours"} | read_json(path) if bound else wanted
     if differs := [key for key in bound if held.get(key) != wanted[key]]:
         made = ", ".join(f"{key} {held.get(key)!r}" for key in differs)
         asked = ", ".join(f"{key} {wanted[key]!r}" for key in differs)

@@ -21,9 +21,10 @@ from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing, preset
 from mbhelpers.quantization.calibration import calibration_set
 from mbhelpers.records import Record, add_to_keras, read_record
-from mbhelpers.rows import published
+from mbhelpers.rows import Row, published
 from mbhelpers.runs import Run, machine, versions
-from mbhelpers.training.recipes import Recipe, recipe_for
+from mbhelpers.training.published_recipes import run_recipe
+from mbhelpers.training.recipes import Recipe
 
 if TYPE_CHECKING:
     import keras
@@ -36,6 +37,8 @@ FEW_TEST_IMAGES = 100
 MEMORY_FOR_IMAGES = 2 * 2**30
 """Bytes of decoded images to hold in memory; a larger part is decoded into a file and read from there."""
 
+VIEWS = "views"
+"""Folder in a run's folder of what frozen networks say of training views; it goes when the model is saved."""
 
 ARTIFACTS = {
     "prepare": ("split.json",),
@@ -74,8 +77,8 @@ def _outdate(run: Run, stage: str) -> None:
 def prepare(run: Run) -> Split:
     """Read the data, group copies, split, and save `split.json`; an existing manifest is taken as it is.
 
-    A variant that starts from another takes the other's split: what the one learned from must not be what the
-    other is measured on.
+    A variant that starts from another, or learns from a teacher, takes the other's split: what the one learned from
+    must not be what the other is measured on.
 
     Raises:
         ValueError: the data is missing or not laid out as expected.
@@ -90,12 +93,39 @@ def prepare(run: Run) -> Split:
                 "or choose another folder (--out) to prepare again"
             )
         return split
-    start = recipe_for(run.row.variant).start_from if run.row.variant else ""
-    if start:
-        write_json(path, read_json(require(run.variant(start), "split.json")))
+    recipe = recipe_of(run) if run.row.variant else None
+    if recipe and recipe.start_from:
+        write_json(path, read_json(require(run.variant(recipe.start_from), "split.json")))
+        return load_split(path)
+    if recipe and recipe.teacher and (taken := _teacher(run, recipe).folder / "split.json").is_file():
+        write_json(path, read_json(taken))
         return load_split(path)
     images = source.load(run.row.dataset, run.data_dir)
     return write_split(images, path, run.seed, turned=source.has_turned_copies(run.row.dataset))
+
+
+def recipe_of(run: Run) -> Recipe:
+    """The recipe that a run trains with. The row of its teacher, and what that starts from, learn without a teacher.
+
+    Raises:
+        ValueError: nobody the run names has a recipe for the row, or the teacher is no row.
+    """
+    recipe = run_recipe(run.row, run.recipe, run.smoke)
+    row: Row | None = Row.parse(f"{run.row.dataset}/{recipe.teacher}") if recipe.teacher else None
+    while row:
+        if row == run.row:
+            return replace(recipe, teacher="", distillation=0.0)
+        start = run_recipe(row, run.recipe).start_from
+        row = replace(row, variant=start) if start else None
+    return recipe
+
+
+def _teacher(run: Run, recipe: Recipe) -> Run:
+    """The run of a recipe's teacher."""
+    row = Row.parse(f"{run.row.dataset}/{recipe.teacher}")
+    if run.row.variant == "tfs" and row.variant != "tfs":
+        raise ValueError(f"{run.row} trains from scratch, so its teacher must too (_tfs), unlike {row}")
+    return run.other(row)
 
 
 def row_preprocessing(run: Run) -> Preprocessing:
@@ -127,16 +157,12 @@ def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":
     from mbhelpers.models.families import BACKBONE, build_classifier
     from mbhelpers.models.load import load_keras
 
-    recipe = recipe or recipe_for(run.row.variant, run.smoke)
+    recipe = recipe or recipe_of(run)
     keras.utils.set_random_seed(run.seed)
     if recipe.start_from:
         start = run.variant(recipe.start_from)
         model = load_keras(require(start, "model.keras"))
-        if load_split(start.folder / "split.json").paths["test"].tolist() != prepare(run).paths["test"].tolist():
-            raise ValueError(
-                f"{start.folder} and {run.folder} have different splits, so the one has learned from test images of "
-                "the other; delete both to start again"
-            )
+        _check_same_split(start, run)
         model.get_layer("dropout").rate = recipe.dropout
     else:
         classes = len(prepare(run).classes)
@@ -151,6 +177,15 @@ def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":
         )
     model.get_layer(BACKBONE).trainable = recipe.train_backbone
     return model
+
+
+def _check_same_split(other: Run, run: Run) -> None:
+    ours, theirs = prepare(run).paths, load_split(other.folder / "split.json").paths
+    if any(ours[part].tolist() != theirs[part].tolist() for part in ours):
+        raise ValueError(
+            f"{other.folder} and {run.folder} have different splits, so the one has learned from test images of "
+            "the other; delete both to start again"
+        )
 
 
 @_alone
@@ -170,11 +205,12 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
     load_tensorflow()
     import keras
 
-    from mbhelpers.training.fit import discard_state, fit
+    from mbhelpers.training.devices import strategy
+    from mbhelpers.training.fit import discard_state
 
     path = run.folder / "model.keras"
     split = prepare(run)
-    recipe = (recipe or recipe_for(run.row.variant, run.smoke)).fitted(len(split.paths["train"]))
+    recipe = (recipe or recipe_of(run)).fitted(len(split.paths["train"]))
     if _done(run, "train"):
         record = read_record(path)
         if record is None or record.made["recipe"] != loads(dumps(recipe.to_json())):
@@ -183,25 +219,65 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
             raise ValueError(f"{path} was made from other images than {run.row}'s split.json; delete one of the two")
         return path
     _outdate(run, "train")
-    made = _made(run, split)
-    model = build_model(run, recipe)
-    data = {part: part_images(run, part) for part in ("train", "validation")}
-    history = fit(model, data["train"], data["validation"], recipe, run.folder, seed=run.seed)
-    start: dict[str, Any] = {"model": recipe.start_from}
+    made = _made(run, split) | {"recipe": recipe.to_json(), "start": {"model": recipe.start_from}}
     if not recipe.start_from:
-        start = find_weights(run.weights, run.row.alpha, run.row.resolution, run.row.architecture).record()
-    made |= {
-        "recipe": recipe.to_json(),
-        "start": start,
-        "training_seconds": round(sum(line["seconds"] for line in history), 1),
-    }
+        made["start"] = find_weights(run.weights, run.row.alpha, run.row.resolution, run.row.architecture).record()
+    taught = None
+    if recipe.teacher:
+        made["teacher"], taught = _lessons(run, recipe)
+    with strategy().scope():
+        model = build_model(run, recipe)
+    history = _learn(run, recipe, model, taught)
+    made["training_seconds"] = round(sum(line["seconds"] for line in history), 1)
     write_json(run.folder / "history.json", history)
     with replacing(path) as temporary:
         # The same layers without the optimizer, whose moments would treble the file.
         keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
         add_to_keras(temporary, Record(split.classes, row_preprocessing(run), made))
     discard_state(run.folder)
+    shutil.rmtree(run.folder / VIEWS, ignore_errors=True)
     return path
+
+
+def _lessons(run: Run, recipe: Recipe) -> tuple[dict[str, str], np.ndarray]:
+    """What the teacher's file is, and its scores for every view of the training images, at its own resolution."""
+    from mbhelpers.models.load import load_keras
+    from mbhelpers.training.views import view_outputs
+
+    teacher, split = _teacher(run, recipe), prepare(run)
+    theirs = recipe_of(teacher)
+    if theirs.teacher:
+        raise ValueError(f"{teacher.row}, the teacher of {run.row}, has a teacher itself; choose one that has none")
+    for given in (teacher, teacher.variant(theirs.start_from)) if theirs.start_from else (teacher,):
+        if not (given.folder / "split.json").is_file():
+            write_json(given.folder / "split.json", read_json(run.folder / "split.json"))
+    path = require(teacher, "model.keras")
+    _check_same_split(teacher, run)
+    scores, _ = view_outputs(
+        load_keras(path),
+        part_images(teacher, "train")[0],
+        split.labels["train"],
+        recipe,
+        seed=run.seed,
+        classes=len(split.classes),
+        cache=run.folder / VIEWS,
+    )
+    return {"row": str(teacher.row), "sha256": sha256(path)}, scores
+
+
+def _learn(run: Run, recipe: Recipe, model: "keras.Model", taught: np.ndarray | None) -> list[dict[str, float]]:
+    """Train a model; where nothing but its classifier trains, on features of views that are computed once."""
+    from mbhelpers.training.fit import fit, fit_on_features, split_classifier
+    from mbhelpers.training.views import frozen_outputs, view_outputs
+
+    training, validation = (part_images(run, part) for part in ("train", "validation"))
+    if recipe.train_backbone or not recipe.passes:
+        return fit(model, training, validation, recipe, run.folder, seed=run.seed, taught=taught)
+    trunk, head = split_classifier(model)
+    classes = max(2, model.output_shape[1])
+    views = view_outputs(trunk, *training, recipe, seed=run.seed, classes=classes, cache=run.folder / VIEWS)
+    held = frozen_outputs(trunk, validation[0]), validation[1]
+    return fit_on_features(head, views, held, recipe, run.folder, seed=run.seed, taught=taught)
 
 
 @_alone
@@ -331,6 +407,7 @@ def run_row(run: Run) -> dict[str, Any]:
         ValueError: what the row needs is missing; as far as it can, before anything is fetched or trained.
     """
     check_architecture(run.row.architecture, run.row.alpha)
+    recipe_of(run)
     find_weights(run.weights, run.row.alpha, run.row.resolution, run.row.architecture)
     run.folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(run.folder).free < 200 * 2**20:

@@ -1,25 +1,23 @@
 """The fit loop: Keras' own, with a state on disk that a killed run goes on from."""
 
-import csv
-import io
-import json
-import sys
-import time
-import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from mbhelpers.data.pipeline import check_pixels, ordered_batches, steps_per_epoch, training_batches
-from mbhelpers.files import replacing
 from mbhelpers.native import load_tensorflow
+from mbhelpers.training.devices import half_precision, has_gpu
+from mbhelpers.training.fused_norm import flat_layers, fused_batch_norm
+from mbhelpers.training.losses import accuracy, labels_loss, make_loss, make_targets
+from mbhelpers.training.optimizers import make_optimizer
 from mbhelpers.training.recipes import Recipe
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 STATE = "training_state.npz"
 
@@ -32,72 +30,141 @@ def fit(
     folder: Path,
     *,
     seed: int,
+    taught: np.ndarray | None = None,
+    half: bool | None = None,
 ) -> list[dict[str, float]]:
-    """Train a classifier; it ends with the weights of the epoch with the lowest validation loss.
+    """Train a classifier; it ends with the weights of its best epoch on the validation images.
 
-    Every epoch leaves one whole state file: model, optimizer, best weights so far and history. Called again after
-    a kill, training goes on behind the last epoch finished, with the same batches as an unbroken run. TensorBoard
-    logs and `history.csv` lie beside it.
+    Every epoch leaves one whole state file: model, optimizer, averaged and best weights and history. Called again
+    after a kill, training goes on behind the last epoch finished, with the same batches as an unbroken run.
+    TensorBoard logs and `history.csv` lie beside it. A model built in the scope of a `tf.distribute` strategy trains
+    on all its devices.
 
     Args:
         model: from `build_classifier`; one sigmoid output or softmax.
-        training: uint8 images (N, H, W, 3) and integer labels (N,).
-        validation: likewise; nothing but the choice of the epoch sees it.
+        training: uint8 images (N, H, W, 3), in memory or mapped from a file, and integer labels (N,).
+        validation: likewise; nothing but the choice of the epoch, and a plateau, sees it.
         recipe: what to do; `Recipe.fitted` adapts it to N.
         folder: where the state, the history and the logs go.
         seed: of order and augmentation. Initial weights and dropout were seeded when the model was built.
+        taught: for a recipe with a teacher, its scores for all views, (passes * steps an epoch, B, outputs).
+        half: compute in float16 where it serves; None does so on a GPU.
 
     Returns:
-        One dict an epoch: loss, accuracy, val_loss, val_accuracy, seconds.
+        One dict an epoch: loss, accuracy, val_loss, val_accuracy, learning_rate, seconds.
 
     Raises:
-        ValueError: images are not uint8 of the model's size, labels don't fit the outputs, the loss is not
-            finite, or the folder can't be written.
+        ValueError: images are not uint8 of the model's size, labels or `taught` don't fit, the loss is not finite, or
+            the folder can't be written or has too little room.
     """
     load_tensorflow()
-    import keras
-
-    side = model.input_shape[1]
+    side, outputs = model.input_shape[1], model.output_shape[1]
     for images, labels in (training, validation):
         check_pixels(images, side)
-        _check_labels(labels, len(images), model.output_shape[1])
+        _check_labels(labels, len(images), outputs)
     recipe = recipe.fitted(len(training[0]))
     steps = steps_per_epoch(len(training[0]), recipe.batch_size)
-    _set_batch_norm_momentum(model, recipe.batch_norm_momentum)
-    _compile(model, recipe, steps * recipe.epochs)
-    identity = {"recipe": recipe.to_json(), "seed": seed, "parameters": model.count_params()}
-    keeper = _make_keeper(model, recipe, folder, steps, identity)
-    first = keeper.restore()
-    if not keeper.finished(first):
-        batches = training_batches(
+
+    def batches(first: int) -> "tf.data.Dataset":
+        return training_batches(
             *training,
             batch_size=recipe.batch_size,
             seed=seed,
             epochs=recipe.epochs,
             first_epoch=first,
             augmentation=recipe.augmentation,
-            classes=max(2, model.output_shape[1]),
+            classes=max(2, outputs),
+            passes=recipe.passes,
         )
-        outputs = model.output_shape[1]
-        model.fit(
-            batches.map(lambda x, y: (x, _targets(y, outputs))),
-            validation_data=ordered_batches(*validation).map(lambda x, y: (x, _targets(y, outputs))),
-            epochs=recipe.epochs,
-            initial_epoch=first,
-            steps_per_epoch=steps,
-            shuffle=False,  # the batches are shuffled already
-            verbose=0,
-            callbacks=[
-                keeper,
-                keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
-                keras.callbacks.TerminateOnNaN(),
-            ],
+
+    return _train(
+        model,
+        batches,
+        lambda: ordered_batches(*validation),
+        recipe,
+        folder,
+        steps=steps,
+        half=has_gpu() if half is None else half,
+        taught=taught,
+        identity={"seed": seed},
+    )
+
+
+def fit_on_features(
+    head: "keras.Model",
+    training: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
+    recipe: Recipe,
+    folder: Path,
+    *,
+    seed: int,
+    taught: np.ndarray | None = None,
+) -> list[dict[str, float]]:
+    """Train the part of a classifier behind a frozen one, on what the frozen one says of each view.
+
+    Everything else is as in `fit`: with the features of `recipe.passes` epochs it learns the same as in its place.
+
+    Args:
+        head: from features (B, C) to scores, as `split_classifier` gives it.
+        training: features (passes * steps an epoch, B, C), in memory or mapped from a file, and labels in the same
+            order: integers (passes * steps, B), or shares of classes (passes * steps, B, classes).
+        validation: features (N, C) and integer labels (N,).
+        recipe: fitted to the images that the views were made of.
+        folder: as for `fit`.
+        seed: that of the views.
+        taught: as for `fit`.
+
+    Returns:
+        As `fit`.
+
+    Raises:
+        ValueError: the views are no whole number of passes, or as `fit`.
+    """
+    load_tensorflow()
+    outputs = head.output_shape[1]
+    features, labels = training
+    if not recipe.passes or len(features) % recipe.passes or features.shape[:2] != labels.shape[:2]:
+        raise ValueError(
+            f"features {features.shape} and labels {labels.shape} of {recipe.passes} passes don't belong together; "
+            "both need one entry for each batch, the same number in every pass"
         )
-        keeper.raise_if_broken()
-    keeper.load_best()
-    # A saved model names its metrics, and must load where ours is not known.
-    model.compile(optimizer=model.optimizer, loss=model.loss, metrics=["accuracy"], jit_compile=False)
-    return keeper.history
+    if labels.ndim == 2:
+        _check_labels(labels.reshape(-1), labels.size, outputs)
+    _check_labels(validation[1], len(validation[0]), outputs)
+
+    steps = len(features) // recipe.passes
+    import tensorflow as tf
+
+    return _train(
+        head,
+        lambda first: _entries((features, labels), first * steps, recipe.epochs * steps),
+        lambda: tf.data.Dataset.from_tensor_slices(validation).batch(1024),
+        recipe,
+        folder,
+        steps=steps,
+        half=False,
+        taught=taught,
+        identity={"seed": seed, "features": zlib.crc32(np.ascontiguousarray(features[0]))},
+    )
+
+
+def split_classifier(model: "keras.Model") -> tuple["keras.Model", "keras.Model"]:
+    """The frozen part of a classifier and the one that learns; both share its layers, so the whole learns with them.
+
+    Args:
+        model: from `build_classifier`.
+
+    Returns:
+        From pixels to pooled features, (B, C), and from these to scores.
+    """
+    import keras
+
+    with model.distribute_strategy.scope():
+        pooled = model.get_layer("pool").output
+        features = scores = keras.Input(pooled.shape[1:])
+        for layer in model.layers[model.layers.index(model.get_layer("pool")) + 1 :]:
+            scores = layer(scores)
+        return keras.Model(model.inputs, pooled), keras.Model(features, scores)
 
 
 def discard_state(folder: Path) -> None:
@@ -116,162 +183,131 @@ def _check_labels(labels: np.ndarray, n: int, outputs: int) -> None:
         )
 
 
-def _set_batch_norm_momentum(model: "keras.Model", momentum: float) -> None:
+def _check_taught(taught: np.ndarray | None, recipe: Recipe, steps: int, outputs: int) -> None:
+    if (taught is None) != (recipe.distillation == 0):
+        raise ValueError(
+            f"a recipe with distillation {recipe.distillation} and {'no ' if taught is None else ''}scores of a teacher;"
+            " give fit the scores (taught) exactly where the recipe has a teacher"
+        )
+    if taught is not None and (len(taught) != recipe.passes * steps or taught.shape[2] != outputs):
+        raise ValueError(
+            f"the teacher's scores are {taught.shape}; {recipe.passes} passes of {steps} batches for {outputs} outputs "
+            f"need ({recipe.passes * steps}, B, {outputs})"
+        )
+
+
+def _train(
+    model: "keras.Model",
+    batches: Callable[[int], "tf.data.Dataset"],
+    validation: Callable[[], "tf.data.Dataset"],
+    recipe: Recipe,
+    folder: Path,
+    *,
+    steps: int,
+    half: bool,
+    taught: np.ndarray | None,
+    identity: dict[str, Any],
+) -> list[dict[str, float]]:
+    """The loop, for batches of anything: `batches(e)` gives those from epoch e on, (inputs, labels)."""
     import keras
 
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            _set_batch_norm_momentum(layer, momentum)
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = momentum
+    from mbhelpers.training.keeper import Keeper
 
-
-def _targets(labels, outputs: int):
-    """What the loss compares the outputs with, from labels (B,) or, of mixed images, shares of classes (B, classes)."""
-    import keras
-
-    if len(labels.shape) == 2:
-        return labels[:, 1:] if outputs == 1 else labels
-    if outputs == 1:
-        return keras.ops.cast(keras.ops.reshape(labels, (-1, 1)), "float32")
-    return keras.ops.one_hot(labels, outputs)
-
-
-def _compile(model: "keras.Model", recipe: Recipe, steps: int) -> None:
-    import keras
-
-    warmup = round(recipe.warmup * steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0 if warmup else recipe.learning_rate,
-        decay_steps=max(1, steps - warmup),
-        warmup_target=recipe.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
-    # Scales and shifts have nothing to decay towards.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    binary = model.output_shape[1] == 1
-    shares = binary and recipe.augmentation.mixes
-    loss = keras.losses.BinaryCrossentropy if binary else keras.losses.CategoricalCrossentropy
-    model.compile(
-        optimizer=optimizer,
-        loss=loss(label_smoothing=recipe.label_smoothing),
-        metrics=[keras.metrics.MeanMetricWrapper(_accuracy_of_shares, "accuracy") if shares else "accuracy"],
-        jit_compile=False,  # XLA makes depthwise training about ten times slower on a CPU
-    )
-
-
-def _accuracy_of_shares(targets, scores):
-    """Of one output; Keras' own takes every score of a mixed image for wrong, since its target is neither 0 nor 1."""
-    import keras
-
-    return keras.metrics.binary_accuracy(keras.ops.round(targets), scores)
-
-
-def _make_keeper(model, recipe, folder, steps, identity):
-    """The callback that keeps state, history and progress. A function, so that keras stays a lazy import."""
-    import keras
-
-    class Keeper(keras.callbacks.Callback):
-        def __init__(self):
-            super().__init__()
-            self.history: list[dict[str, float]] = []
-            self.best: list[np.ndarray] = []
-            self.broken = False
-            self.bar: Any = None
-            self.started = 0.0
-            # Binding the names here; Keras sets self.model only when fit starts.
-            self.net = model
-
-        def variables(self) -> list[Any]:
-            self.net.optimizer.build(self.net.trainable_variables)
-            return [*self.net.variables, *self.net.optimizer.variables]
-
-        def restore(self) -> int:
-            """Load the state file if it belongs to this very run; returns the epoch to go on with."""
-            path = folder / STATE
-            if not path.is_file():
-                return 0
-            try:
-                with np.load(path) as file:
-                    state = dict(file)
-                meta = json.loads(str(state["meta"]))
-            except (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError) as error:
-                raise ValueError(f"{path} is damaged ({error}); delete it to start again") from error
-            if meta["identity"] != json.loads(json.dumps(identity)):
-                raise ValueError(
-                    f"{path} is the state of another run (other recipe, seed or model); "
-                    "choose another folder (--out), or delete it to start again"
-                )
-            self.history = meta["history"]
-            for k, variable in enumerate(self.variables()):
-                variable.assign(state[f"now_{k}"])
-            self.best = [state[f"best_{k}"] for k in range(len(self.net.weights))]
-            print(f"going on after epoch {len(self.history)} of {recipe.epochs}")
-            return len(self.history)
-
-        def best_epoch(self) -> int:
-            return int(np.argmin([line["val_loss"] for line in self.history]))
-
-        def finished(self, epoch: int) -> bool:
-            """Whether all epochs are done, or none was better for too long."""
-            if epoch >= recipe.epochs:
-                return True
-            return bool(self.history) and epoch - 1 - self.best_epoch() >= recipe.patience
-
-        def load_best(self) -> None:
-            self.net.set_weights(self.best)
-
-        def raise_if_broken(self) -> None:
-            if self.broken:
-                raise ValueError(
-                    f"the loss is not finite after epoch {len(self.history)}; lower the learning rate "
-                    f"(it is {recipe.learning_rate}) and train in another folder; {folder / STATE} keeps the last "
-                    "good epoch"
-                )
-
-        def on_train_begin(self, logs=None):
-            left = (recipe.epochs - len(self.history)) * steps * recipe.batch_size
-            slow = 0.5 if sys.stdout.isatty() else 5.0  # a log file needs no ten lines a second
-            self.bar = tqdm(total=left, unit="img", file=sys.stdout, mininterval=slow, unit_scale=True)
-
-        def on_epoch_begin(self, epoch, logs=None):
-            self.started = time.perf_counter()
-
-        def on_train_batch_end(self, batch, logs=None):
-            self.bar.update(recipe.batch_size)
-
-        def on_epoch_end(self, epoch, logs=None):
-            line = {key: float(value) for key, value in (logs or {}).items()}
-            if not np.isfinite([line["loss"], line["val_loss"]]).all():
-                self.broken, self.net.stop_training = True, True
-                return
-            line["seconds"] = round(time.perf_counter() - self.started, 3)
-            self.history.append(line)
-            if self.best_epoch() == epoch:
-                self.best = self.net.get_weights()
-            self.save()
-            self.bar.set_postfix_str(
-                f"epoch {epoch + 1}/{recipe.epochs}, val_accuracy {line['val_accuracy']:.3f}", refresh=False
+    outputs = model.output_shape[1]
+    _check_taught(taught, recipe, steps, outputs)
+    _set_batch_norm(model, recipe)
+    identity |= {"recipe": recipe.to_json(), "parameters": model.count_params(), "half": half}
+    identity |= {"taught": None if taught is None else zlib.crc32(np.ascontiguousarray(taught[0]))}
+    with half_precision(model, half), fused_batch_norm(model):
+        _compile(model, recipe, half)
+        keeper = Keeper(model, recipe, folder / STATE, steps=steps, identity=identity)
+        if not keeper.finished():
+            data = _make_data(batches, validation, recipe, len(keeper.history), steps, outputs, taught)
+            model.fit(
+                data[0],
+                validation_data=data[1],
+                epochs=recipe.epochs,
+                initial_epoch=len(keeper.history),
+                steps_per_epoch=steps,
+                shuffle=False,  # the batches are shuffled already
+                verbose=0,
+                callbacks=[
+                    keeper,
+                    keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+                    keras.callbacks.TerminateOnNaN(),
+                ],
             )
-            if self.finished(epoch + 1):
-                self.net.stop_training = True
+            keeper.raise_if_broken()
+    model.set_weights(keeper.best)
+    # A saved model names how it was compiled, and must load where ours is not known.
+    model.compile(loss=labels_loss(recipe, outputs), metrics=["accuracy"], jit_compile=False)
+    return keeper.history
 
-        def on_train_end(self, logs=None):
-            self.broken = self.broken or not self.history
-            self.bar.close()
 
-        def save(self) -> None:
-            arrays = {f"now_{k}": np.asarray(v) for k, v in enumerate(self.variables())}
-            arrays |= {f"best_{k}": v for k, v in enumerate(self.best)}
-            meta = json.dumps({"identity": identity, "history": self.history})
-            with replacing(folder / STATE) as temporary, temporary.open("wb") as stream:
-                np.savez(stream, **{"meta": np.array(meta)}, **arrays)  # type: ignore[arg-type]
-            table = io.StringIO()
-            writer = csv.DictWriter(table, ["epoch", *self.history[0]], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({"epoch": k + 1, **line} for k, line in enumerate(self.history))
-            with replacing(folder / "history.csv") as temporary:
-                temporary.write_text(table.getvalue(), encoding="utf-8")
+def _make_data(
+    batches: Callable[[int], "tf.data.Dataset"],
+    validation: Callable[[], "tf.data.Dataset"],
+    recipe: Recipe,
+    first: int,
+    steps: int,
+    outputs: int,
+    taught: np.ndarray | None,
+) -> tuple["tf.data.Dataset", "tf.data.Dataset"]:
+    """Training batches from epoch `first` on, and validation batches, with what the loss compares with."""
+    import tensorflow as tf
 
-    return Keeper()
+    def targets(inputs, labels):
+        return inputs, make_targets(labels, outputs)
+
+    def beside(pair, scores):
+        return pair[0], tf.concat([pair[1], scores[0]], axis=1)
+
+    @tf.autograph.experimental.do_not_convert  # nothing here branches on a tensor, and converting takes seconds
+    def make():
+        training = batches(first).map(targets)
+        if taught is not None:
+            scores = _entries((taught,), first * steps, recipe.epochs * steps)
+            training = tf.data.Dataset.zip(training, scores).map(beside)
+        return training, validation().map(targets)
+
+    return make()
+
+
+def _entries(arrays: tuple[np.ndarray, ...], first: int, end: int) -> "tf.data.Dataset":
+    """Entries first to end of arrays that repeat, read when they are needed."""
+    import tensorflow as tf
+
+    def read(number: np.int64) -> list[np.ndarray]:
+        return [np.asarray(array[number % len(array)]) for array in arrays]
+
+    def entry(number: "tf.Tensor") -> tuple["tf.Tensor", ...]:
+        found = tf.numpy_function(read, [number], [array.dtype for array in arrays], stateful=False)
+        for part, array in zip(found, arrays, strict=True):
+            part.set_shape((None, *array.shape[2:]))
+        return tuple(found)
+
+    numbers = tf.data.Dataset.range(first, end)
+    return numbers.map(entry, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+
+def _set_batch_norm(model: "keras.Model", recipe: Recipe) -> None:
+    import keras
+
+    for layer in flat_layers(model):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = recipe.batch_norm_momentum
+            if recipe.batch_norm == "freeze":
+                layer.trainable = False
+
+
+def _compile(model: "keras.Model", recipe: Recipe, half: bool) -> None:
+    import keras
+
+    with model.distribute_strategy.scope():
+        optimizer = make_optimizer(recipe, model)
+        model.compile(
+            optimizer=keras.optimizers.LossScaleOptimizer(optimizer) if half else optimizer,
+            loss=make_loss(recipe, model.output_shape[1]),
+            metrics=[keras.metrics.MeanMetricWrapper(accuracy, "accuracy")],
+            jit_compile=False,  # XLA makes depthwise training about ten times slower on a CPU
+        )

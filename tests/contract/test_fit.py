@@ -20,6 +20,19 @@ from . import tiny
 TRAINING, VALIDATION = tiny.easy_images(48, seed=0), tiny.easy_images(24, seed=1)
 RECIPE = tiny.RECIPE
 LONG = replace(RECIPE, epochs=24)
+KILLED = {
+    "usual": replace(RECIPE, epochs=40),
+    "averaged, mixed, on a plateau": replace(
+        RECIPE,
+        epochs=40,
+        ema=0.9,
+        schedule="plateau",
+        every=2,
+        factor=0.7,
+        monitor="val_accuracy",
+        augmentation=replace(RECIPE.augmentation, mixup=0.3, cutmix=1.0),
+    ),
+}
 SEED = 3
 
 
@@ -80,7 +93,7 @@ def test_history_and_logs_lie_beside_the_state(run):
         lines = list(csv.DictReader(stream))
     assert [int(line.pop("epoch")) for line in lines] == list(range(1, RECIPE.epochs + 1))
     assert [{key: float(value) for key, value in line.items()} for line in lines] == history
-    assert set(history[0]) == {"loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
+    assert set(history[0]) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"}
     logs = folder / "tensorboard"
     assert {file.parent.name for file in logs.rglob("events.out.tfevents.*")} == {"train", "validation"}
     assert (folder / STATE).is_file()
@@ -108,25 +121,6 @@ class TestKilled:
         driver = Path(__file__).with_name("driver.py")
         return subprocess.Popen([sys.executable, str(driver), "fit", str(folder), *extra], stdout=subprocess.DEVNULL)
 
-    def test_between_two_epochs(self, unbroken, tmp_path, capsys):
-        process = self.start(tmp_path)
-        try:
-            give_up = time.monotonic() + 90
-            while epochs_written(tmp_path) < 5 and process.poll() is None and time.monotonic() < give_up:
-                time.sleep(0.005)
-        finally:
-            process.kill()
-            status = process.wait()
-        assert status == -signal.SIGKILL, "it ended by itself; nothing was killed"
-        seen = epochs_written(tmp_path)
-        with np.load(tmp_path / STATE) as state:
-            kept = len(json.loads(str(state["meta"]))["history"])
-        assert 5 <= seen <= kept <= seen + 1 < LONG.epochs
-        resumed = train(tmp_path, LONG)
-        assert f"going on after epoch {kept} of {LONG.epochs}" in capsys.readouterr().out
-        assert_same(unbroken, resumed)
-        assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["history.csv", "tensorboard", STATE])
-
     def test_while_the_state_is_being_written(self, unbroken, tmp_path, capsys):
         process = self.start(tmp_path, "--die-writing", "4")
         assert process.wait(timeout=90) == -signal.SIGKILL
@@ -135,6 +129,24 @@ class TestKilled:
         assert f"going on after epoch 3 of {LONG.epochs}" in capsys.readouterr().out, "one epoch is lost, not more"
         assert_same(unbroken, resumed)
         assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["history.csv", "tensorboard", STATE])
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_killed_ten_times_it_ends_as_if_nothing_had_been(name, tmp_path):
+    """After steps that are random but the same in every test run, and a moment more."""
+    driver = Path(__file__).with_name("driver.py")
+    command = [sys.executable, str(driver), "lives", str(tmp_path), name, "10"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    unbroken = train(tmp_path / "unbroken", KILLED[name])
+    said, _ = process.communicate(timeout=300)
+    told = json.loads(said)
+    assert told["kills"] == 10
+    assert told["steps"] > 4 * KILLED[name].epochs, "some steps were made again, behind the last whole epoch"
+    assert {p.name for p in tmp_path.iterdir()} == {"history.csv", "tensorboard", STATE, "result.npz", "unbroken"}
+    with np.load(tmp_path / "result.npz") as result:
+        assert json.loads(str(result["history"])) == tiny.without_seconds(unbroken[0])
+        for k, weights in enumerate(unbroken[1].get_weights()):
+            np.testing.assert_array_equal(result[f"arr_{k}"], weights)
 
 
 class TestState:
@@ -148,7 +160,7 @@ class TestState:
         ],
     )
     def test_of_another_run_is_refused(self, recipe, seed, why, run):
-        with pytest.raises(ValueError, match=r"state of another run \(other recipe, seed or model\); .*--out"):
+        with pytest.raises(ValueError, match=r"state of another run \(other recipe, seed, model, .*--out"):
             train(run[0], recipe, seed)
 
     def test_of_another_model_is_refused(self, run):

@@ -19,12 +19,14 @@ from PIL import Image
 
 from mbhelpers import stages
 from mbhelpers.evaluation.files import evaluate_file
-from mbhelpers.files import read_json
+from mbhelpers.files import read_json, sha256
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.models import families
 from mbhelpers.models.load import load_keras
 from mbhelpers.records import read_record
+from mbhelpers.rows import Row
 from mbhelpers.runs import open_run
+from mbhelpers.training.recipes import RECIPES
 
 from . import tiny
 
@@ -244,7 +246,7 @@ def test_what_was_made_from_a_former_model_goes_with_it(own, tmp_path, thin_back
 
 def test_a_model_of_another_recipe_is_not_passed_off(done, thin_backbone):
     run, _ = done
-    other = replace(stages.recipe_for("tl", smoke=True), dropout=0.77)
+    other = replace(stages.recipe_of(run), dropout=0.77)
     with pytest.raises(ValueError, match="was made with another recipe"):
         stages.train(run, other)
 
@@ -273,6 +275,93 @@ def test_different_splits_of_start_and_tuning_are_refused(own, tmp_path, thin_ba
     (run.folder / "split.json").write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match="have different splits"):
         stages.train(run)
+
+
+TEACHER = "mobilenet_v2_0.35_64_tl"
+
+
+class TestTeacher:
+    """A larger resolution teaches a smaller one."""
+
+    @pytest.fixture
+    def taught(self, monkeypatch):
+        """Both recipes of our own with that teacher."""
+        lessons = {"passes": 2, "teacher": TEACHER, "distillation": 0.5, "temperature": 2.0}
+        for variant in ("tl", "fft"):
+            monkeypatch.setitem(RECIPES, variant, replace(RECIPES[variant], **lessons))
+
+    def test_it_is_trained_first_on_the_same_split(self, thin_backbone, own, tmp_path, taught, capsys):
+        run = run_of(TL, own, tmp_path)
+        stages.train(run)
+        said = capsys.readouterr().out
+        assert f"custom/{TEACHER}: model.keras is not there yet" in said
+        assert said.count("views") >= 2, "the teacher's scores, and the features of the frozen backbone"
+        teacher = run_of(f"custom/{TEACHER}", own, tmp_path)
+        assert stages.prepare(teacher).fingerprint == stages.prepare(run).fingerprint
+        made = read_record(run.folder / "model.keras").made
+        assert made["teacher"] == {"row": str(teacher.row), "sha256": sha256(teacher.folder / "model.keras")}
+        assert made["recipe"]["distillation"] == 0.5
+        alone = read_record(teacher.folder / "model.keras").made
+        assert (alone["recipe"]["teacher"], alone["recipe"]["distillation"]) == ("", 0), "it has none itself"
+        assert "teacher" not in alone
+        assert not (run.folder / stages.VIEWS).exists(), "views go with the state"
+        stages.train(run_of(FFT, own, tmp_path))
+        assert "model.keras is not there yet" not in capsys.readouterr().out, "and is there for the next"
+
+    def test_new_images_between_student_and_teacher_stay_out(self, thin_backbone, own, tmp_path, taught, draw):
+        pictures = tmp_path / "pictures"
+        shutil.copytree(own, pictures)
+        run = run_of(TL, pictures, tmp_path / "runs")
+        stages.prepare(run)
+        for i in range(10):
+            draw(77_000 + i, 60).save(pictures / "tulip" / f"late {i}.png")
+        stages.train(run)
+        teacher = run.other(Row.parse(f"custom/{TEACHER}"))
+        assert stages.prepare(teacher).fingerprint == stages.prepare(run).fingerprint
+
+    def test_one_that_has_seen_test_images_is_refused(self, thin_backbone, own, tmp_path, taught):
+        run = run_of(TL, own, tmp_path)
+        teacher = run.other(Row.parse(f"custom/{TEACHER}"))
+        stages.prepare(run)
+        stages.prepare(teacher)
+        manifest = read_json(teacher.folder / "split.json")
+        moved = next(entry for entry in manifest["images"].values() if entry["part"] == "test")
+        moved["part"] = "train"
+        (teacher.folder / "split.json").write_text(json.dumps(manifest))
+        with pytest.raises(ValueError, match="have different splits, so the one has learned from test images"):
+            stages.train(run)
+
+    def test_from_scratch_needs_one_from_scratch(self, own, tmp_path, monkeypatch):
+        lessons = {"passes": 2, "teacher": TEACHER, "distillation": 0.5}
+        monkeypatch.setitem(RECIPES, "tfs", replace(RECIPES["tfs"], **lessons))
+        with pytest.raises(ValueError, match=r"trains from scratch, so its teacher must too \(_tfs\), unlike custom/"):
+            stages.train(run_of(TL.replace("_tl", "_tfs"), own, tmp_path))
+
+    def test_what_it_starts_from_has_none(self, own, tmp_path, monkeypatch):
+        lessons = {"passes": 2, "teacher": "mobilenet_v2_0.35_64_fft", "distillation": 0.5}
+        monkeypatch.setitem(RECIPES, "tl", replace(RECIPES["tl"], **lessons))
+        assert stages.recipe_of(run_of(TL, own, tmp_path)).teacher == "mobilenet_v2_0.35_64_fft"
+        for row in ("custom/mobilenet_v2_0.35_64_fft", "custom/mobilenet_v2_0.35_64_tl"):
+            assert stages.recipe_of(run_of(row, own, tmp_path)).teacher == "", "else each would wait for the other"
+
+    def test_a_chain_of_teachers_is_refused(self, own, tmp_path, monkeypatch):
+        for variant, teacher in (("tl", "mobilenet_v2_0.35_64_fft"), ("fft", "mobilenet_v2_1.0_64_tl")):
+            lessons = {"passes": 2, "teacher": teacher, "distillation": 0.5}
+            monkeypatch.setitem(RECIPES, variant, replace(RECIPES[variant], **lessons))
+        with pytest.raises(ValueError, match=r"custom/mobilenet_v2_0.35_64_fft, the teacher of .* has a teacher itself"):
+            stages.train(run_of(TL, own, tmp_path))
+
+
+def test_an_fft_learns_views_too(own, tmp_path, thin_backbone):
+    run = run_of(FFT, own, tmp_path)
+    stages.train(run, replace(stages.recipe_of(run), passes=1))
+    assert len(read_json(run.folder / "history.json")) == 2
+    assert not (run.folder / stages.VIEWS).exists(), "nothing is frozen, so nothing is computed beforehand"
+
+
+def test_a_published_recipe_is_for_published_rows(own, tmp_path):
+    with pytest.raises(ValueError, match="ST published no recipe for custom/"):
+        stages.run_row(run_of(TL, own, tmp_path, recipe="st"))
 
 
 def test_the_same_images_again_are_no_measure(done, own):

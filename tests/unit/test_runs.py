@@ -47,7 +47,7 @@ def test_smoke_from_the_environment(project, monkeypatch):
 def test_the_folder_says_what_it_holds(tmp_path):
     run = open_run(ROW, out_dir=tmp_path, data_dir="mine", weights="none", seed=7)
     held = json.loads((tmp_path / ROW / "row.json").read_text())
-    assert held == {"row": ROW, "data": "mine", "weights": "none", "seed": 7, "smoke": False}
+    assert held == {"row": ROW, "data": "mine", "weights": "none", "seed": 7, "smoke": False, "recipe": "ours"}
     assert open_run(ROW, out_dir=tmp_path, data_dir="mine", weights="none", seed=7) == run, "the same again is welcome"
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,40 @@ def test_smoke_is_two_epochs_of_any_size(variant, images):
     assert recipe.fitted(images).epochs == 2
     changed = {key for key, value in recipe.to_json().items() if value != RECIPES[variant].to_json()[key]}
     assert changed == {"epochs", "min_steps"}, "smoke swaps configuration, not the lesson"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"optimizer": "adagrad"}, "unknown optimizer 'adagrad' of a recipe; choose from adamw, adam, sgd, rmsprop"),
+        ({"schedule": "step"}, "unknown schedule 'step'.*cosine, exponential, plateau, constant"),
+        ({"batch_norm": "off"}, "unknown batch_norm 'off'.*train, freeze"),
+        ({"monitor": "accuracy"}, "unknown monitor 'accuracy'.*val_loss, val_accuracy"),
+        ({"learning_rate": 0.0}, "learning_rate must be more than 0, not 0"),
+        ({"epochs": 0}, "epochs must be a whole number of 1 or more, not 0"),
+        ({"epochs": 2.5}, "epochs must be a whole number of 1 or more, not 2.5"),
+        ({"passes": -1}, "passes must be a whole number, 0 or more, not -1"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and less than 1, not 1"),
+        ({"ema": 1.0}, "ema must be at least 0 and less than 1, not 1"),
+        ({"layer_decay": 0.0}, "layer_decay must be more than 0 and at most 1, not 0"),
+        ({"factor": 1.5}, "factor must be more than 0 and at most 1, not 1.5"),
+        ({"temperature": 0.0}, "temperature must be more than 0"),
+        ({"weight_decay": -1e-4}, "weight_decay must be 0 or more"),
+        ({"warmup": 0.5, "hold": 0.3, "descent": 0.3}, "warm-up 0.5, hold 0.3 and descent 0.3 .* together at most 1"),
+        ({"distillation": 0.5}, "teacher '' with distillation 0.5.*give both or neither"),
+        ({"teacher": "mobilenet_v2_1.0_224_tl", "passes": 3}, "distillation 0.0.*give both or neither"),
+        ({"teacher": "mobilenet_v2_1.0_224_tl", "distillation": 0.5}, "set passes"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        replace(RECIPE, **fields)
+
+
+def test_a_short_recipe_prepares_no_more_views_than_it_sees():
+    recipe = replace(RECIPE, passes=20, teacher="mobilenet_v2_1.0_224_tl", distillation=0.5)
+    assert (recipe.short().epochs, recipe.short().passes, recipe.short().distillation) == (2, 2, 0.5)
+    assert RECIPE.short().passes == 0
 
 
 def test_an_unknown_variant_lists_the_known():
