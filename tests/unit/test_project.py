@@ -46,7 +46,7 @@ LAYERS = [
     ("training", "quantization", "inference"),
     ("evaluation",),
     ("reporting",),
-    ("stages",),
+    ("stages", "pretrained"),
     ("notebooks", "cli", "cli_data", "cli_weights", "training.sample_backbone"),  # commands: nothing below imports them
 ]
 
