@@ -98,7 +98,7 @@ def open_classifier(
     if chosen == settings.SAMPLE:
         side, pictures = resolution or RESOLUTION, PICTURES // 2 if short else PICTURES
         find_weights(chosen, alpha or SAMPLE_ALPHA, side, architecture or SAMPLE_ARCHITECTURE)  # refuses others
-        return _whole(sample_classifier(folder, resolution=side, pictures=pictures, seed=seed), None)
+        return _whole(sample_classifier(folder, resolution=side, pictures=pictures, seed=seed), preset)
     if path.suffix in (".keras", ".tflite"):
         if passed := [x for x in (architecture, alpha, resolution) if x is not None]:
             raise ValueError(f"{path.name} says its architecture, width and size itself; don't pass {passed[0]}")
