@@ -174,7 +174,7 @@ class TestImagenet:
         network = build_imagenet("mobilenet_v3_small", 0.75, 32, "none").get_layer(NETWORK)
         expected = network.get_weights()
         path = tmp_path / keras_file_name(0.75, 32, "mobilenet_v3_small", classifier=True)
-        network.save(path)
+        tiny.save_published(network, path)
         for weights in (path, tmp_path):
             found = build_imagenet("mobilenet_v3_small", 0.75, 48, weights).get_weights()
             for one, two in zip(found, expected, strict=True):

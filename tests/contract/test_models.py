@@ -51,15 +51,12 @@ def legacy(tmp_path_factory):
 @pytest.fixture(scope="module")
 def mobilenet_file(tmp_path_factory):
     """Weights of an untrained MobileNetV2 0.35 in the form and under the name that Keras publishes them, and they."""
-    import h5py
     import keras
-    from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
     keras.utils.set_random_seed(5)
     backbone = build_backbone(0.35, 32, "none")
     path = tmp_path_factory.mktemp("weights") / keras_file_name(0.35, 32)
-    with h5py.File(path, "w") as file:
-        save_weights_to_hdf5_group(file, backbone)
+    tiny.save_published(backbone, path)
     return path, backbone.get_weights()
 
 
