@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mbhelpers import cli_data, settings
+from mbhelpers import cli_data, cli_weights, settings
 
 app = typer.Typer(
     help="From dataset to a quantized MobileNet with numbers one can trust.",
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_data.app, name="data")
+app.add_typer(cli_weights.app, name="weights")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Data = Annotated[
@@ -27,9 +28,15 @@ Data = Annotated[
     ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of all runs. Default: runs/ in the project.")]
-Resize = Annotated[str | None, typer.Option(help="For a file without a record: nearest (default) or bilinear.")]
-Mean = Annotated[float | None, typer.Option(help="Likewise: value = (pixel - mean) / std. Default: 127.5.")]
-Std = Annotated[float | None, typer.Option(help="Likewise. Default: 127.5.")]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="For a file without a record: how images are prepared: mbhelpers, st, keras, nxp, slim or onnx."),
+]
+Resize = Annotated[str | None, typer.Option(help="Likewise: nearest or bilinear. Default: the preset's, else nearest.")]
+Mean = Annotated[
+    float | None, typer.Option(help="Likewise: value = (pixel - mean) / std. Default: the file's or ST's.")
+]
+Std = Annotated[float | None, typer.Option(help="Likewise. Default: see --mean.")]
 Seed = Annotated[int, typer.Option(help="Of split, training and calibration.")]
 
 
@@ -84,39 +91,51 @@ def run(
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help=".keras, .h5 or .tflite")],
-    images: Annotated[Path, typer.Argument(metavar="DIR", help="Its sub-folders are the classes.")],
+    images: Annotated[Path, typer.Argument(metavar="DIR", help="Its sub-folders are the classes; or ImageNet images.")],
     classes: Annotated[
         str | None, typer.Option(help="The model's class names in its order, comma-separated. Default: sorted folders.")
     ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="ImageNet: labels of ILSVRC2012_val_*.JPEG. Default: the list beside them.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="ImageNet: 1000 class names, instead of ours.")] = None,
+    preset: Preset = None,
     resize: Resize = None,
     mean: Mean = None,
     std: Std = None,
     threads: Annotated[int, typer.Option(help="Of LiteRT.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a model file on a folder of class folders: top-1, n and interval."""
-    from mbhelpers.evaluation.files import evaluate_file
+    """Measure a model file on images: top-1, n and interval.
 
-    result = evaluate_file(
-        model,
-        images,
-        classes=tuple(name.strip() for name in classes.split(",")) if classes else (),
-        resize=resize,
-        mean=mean,
-        std=std,
-        threads=threads,
-    )
+    DIR has a folder for each class. A model of 1000 or 1001 outputs is measured on ImageNet's images, top-5 too, if
+    they are named as ImageNet's: <wnid>_*.JPEG, folders <wnid> or 0 to 999, or ILSVRC2012_val_*.JPEG.
+    """
+    from mbhelpers.data.imagenet import is_imagenet, read_imagenet
+    from mbhelpers.evaluation.files import evaluate_file
+    from mbhelpers.evaluation.imagenet import OUTPUTS, evaluate_imagenet
+    from mbhelpers.inference.predictor import Predictor
+
+    options: dict[str, Any] = {"preset": preset, "resize": resize, "mean": mean, "std": std, "threads": threads}
+    predictor = Predictor(model, **options) if classes is None and is_imagenet(images) else None
+    if predictor and predictor.class_count in OUTPUTS:
+        result = evaluate_imagenet(predictor, read_imagenet(images, truth=truth, names=labels))
+    elif truth or labels:
+        raise ValueError("--truth and --labels are for ImageNet's images and a model of 1000 or 1001 outputs")
+    else:
+        named = tuple(name.strip() for name in classes.split(",")) if classes else ()
+        result = evaluate_file(model, images, classes=named, **options)
     if as_json:
         print(json.dumps(result, indent=1))
         return
     for text in result["warnings"]:
         print(f"warning: {text}")
-    low, high = (100 * bound for bound in result["interval"])
     print(f"{model.name} ({result['kind']}, {result['resolution']} px, {result['preprocessing']})")
-    print(
-        f"top-1 {100 * result['top1']:.2f} %  ({result['correct']} of n = {result['n']}, "
-        f"95 % interval {low:.2f} to {high:.2f} %)"
-    )
+    print(f"top-1 {_share(result['correct'], result['n'], result['interval'])}")
+    if "correct5" in result:
+        print(f"top-5 {_share(result['correct5'], result['n'], result['interval5'])}")
+        _print_worst(result["per_class"])
+        return
     if result["top5"] is not None:
         print(f"top-5 {100 * result['top5']:.2f} %")
     _print_table(
@@ -130,19 +149,20 @@ def evaluate(
 
 @app.command()
 def quantize(
-    model: Annotated[Path, typer.Argument(help=".keras or .h5")],
-    images: Annotated[Path, typer.Argument(metavar="DIR", help="Training images; sub-folders are the classes.")],
+    model: Annotated[Path, typer.Argument(help=".keras, .h5, or a .tflite file, which is read back first")],
+    images: Annotated[Path, typer.Argument(metavar="DIR", help="Training images, in class folders or all in one.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .tflite file to write.")],
     number: Annotated[int, typer.Option("--images", help="Calibration images, the same number of each class.")] = 250,
     input_type: Annotated[str, typer.Option(help="uint8, int8 or float32")] = "uint8",
     output_type: Annotated[str, typer.Option(help="float32, uint8 or int8")] = "float32",
     allow_float: Annotated[bool, typer.Option("--allow-float", help="Accept operators that stay in float.")] = False,
     seed: Seed = settings.DEFAULT_SEED,
+    preset: Preset = None,
     resize: Resize = None,
     mean: Mean = None,
     std: Std = None,
 ) -> None:
-    """Make an int8 .tflite file from a Keras model, calibrated on images."""
+    """Make an int8 .tflite file from a Keras model or another .tflite file, calibrated on images."""
     from mbhelpers.quantization.files import quantize_file
 
     path = quantize_file(
@@ -154,11 +174,49 @@ def quantize(
         output_type=output_type,
         allow_float=allow_float,
         seed=seed,
+        preset=preset,
         resize=resize,
         mean=mean,
         std=std,
     )
     print(f"{path}: {path.stat().st_size / 1024:,.0f} KiB")
+
+
+@app.command()
+def classify(
+    model: Annotated[Path, typer.Argument(help=".keras, .h5 or .tflite")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG, BMP or WebP files.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="Class names, one a line. Default: the file's, or ImageNet's for 1000 outputs.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many classes to name.")] = 5,
+    preset: Preset = None,
+    resize: Resize = None,
+    mean: Mean = None,
+    std: Std = None,
+    threads: Annotated[int, typer.Option(help="Of LiteRT.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Name what is in some images: the likeliest classes with their scores."""
+    from mbhelpers.inference.classify import classify as name_images
+
+    options: dict[str, Any] = {"preset": preset, "resize": resize, "mean": mean, "std": std, "threads": threads}
+    found = name_images(model, images, labels=labels, top=top, **options)
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    for text in found["warnings"]:
+        print(f"warning: {text}")
+    print(f"{found['model']} ({found['kind']}, {found['resolution']} px, {found['preprocessing']})")
+    for result in found["results"]:
+        print(f"\n{result['image']}")
+        shares = all(0 <= guess["score"] <= 1 for guess in result["top"])  # else the model gives logits
+        for guess in result["top"]:
+            if guess["score"] == 0 and shares:
+                print("   0.00 %  all others: less than half a step of the output")
+                break
+            score = f"{100 * guess['score']:7.2f} %" if shares else f"{guess['score']:9.3f}"
+            print(f"{score}  {guess['class']} ({guess['index']})")
 
 
 @app.command()
@@ -177,6 +235,18 @@ def demo(out: Annotated[Path | None, typer.Option(help="Default: runs/demo in th
     executed = execute(notebook, folder / notebook.name, values)
     path = report(open_run(**values), folder / "report.html")
     print(f"executed notebook: {executed}\nmodels: {open_run(**values).folder}\nreport: {path}")
+
+
+def _share(correct: int, n: int, interval: tuple[float, float]) -> str:
+    low, high = (100 * bound for bound in interval)
+    return f"{100 * correct / n:.2f} %  ({correct} of n = {n}, 95 % interval {low:.2f} to {high:.2f} %)"
+
+
+def _print_worst(per_class: list[dict[str, Any]], least: int = 20) -> None:
+    """The classes that are right least often, among those with so many images that it says something."""
+    told = sorted((c for c in per_class if c["n"] >= least), key=lambda c: c["correct"] / c["n"])[:5]
+    if told:
+        print("least often right: " + ", ".join(f"{c['class']} {c['correct']} of {c['n']}" for c in told))
 
 
 def _print_table(lines: list[dict[str, str]]) -> None:

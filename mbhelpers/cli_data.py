@@ -38,9 +38,10 @@ def list_datasets(as_json: AsJson = False) -> None:
     """List the data sets: images, classes, size of the download, licence, what lies in data/."""
     from mbhelpers.data.catalog import CATALOG
     from mbhelpers.data.fetch import missing
+    from mbhelpers.data.imagenet_sets import SETS
 
     lines: list[dict[str, Any]] = []
-    for known in CATALOG.values():
+    for known in [*CATALOG.values(), *SETS.values()]:
         archives = next(iter(known.forms.values()))
         lines.append(
             {
@@ -76,12 +77,15 @@ def fetch_dataset(
     to: Annotated[Path | None, typer.Option(help="Default: data/ in the project, or MBHELPERS_DATA.")] = None,
 ) -> None:
     """Download, verify and unpack a data set; a broken download goes on where it stopped."""
-    from mbhelpers.data import catalog, fetch, tfds
+    from mbhelpers.data import catalog, fetch, imagenet_sets, tfds
 
     ways = {"archive": fetch.fetch, "tfds": tfds.write_out}
     if via not in ways:
         raise ValueError(f"unknown way {via!r}; choose from {', '.join(ways)}")
-    print(ways[via](catalog.find(name), to or settings.data_folder(), form=form))
+    known = catalog.CATALOG | imagenet_sets.SETS
+    if name not in known:
+        raise ValueError(f"unknown dataset {name!r}; choose from {', '.join(known)}")
+    print(ways[via](known[name], to or settings.data_folder(), form=form))
 
 
 @app.command()

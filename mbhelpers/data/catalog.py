@@ -18,6 +18,7 @@ class Archive:
         sha256: content hash; empty where nobody published one, so that only the archive's own checks remain.
         gives: the folder that it unpacks to, relative to where the archive lies.
         into: the folder to unpack in, relative likewise; empty for the same one.
+        by_hand: whether it takes an account to download it; `url` is where to get one.
     """
 
     url: str
@@ -26,6 +27,7 @@ class Archive:
     sha256: str
     gives: str
     into: str = ""
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Dataset:
         name: as rows spell it.
         task: whether an image has one class, or boxes.
         layout: "classes" is a folder of class folders, "food101" has `images/<class>` and `meta/*.txt`, "coco" has
-            folders of images and `annotations/instances_*.json`.
+            folders of images and `annotations/instances_*.json`, "imagenet" is one of those that
+            `mbhelpers.data.imagenet` reads.
         classes: class names in the order of the model's outputs: sorted folder names, or categories by their ids.
         images: how many images the whole set has, in its first form.
         official_split: in words; empty where its authors made none.
@@ -50,7 +53,7 @@ class Dataset:
 
     name: str
     task: Literal["classification", "detection"]
-    layout: Literal["classes", "food101", "coco"]
+    layout: Literal["classes", "food101", "coco", "imagenet"]
     classes: tuple[str, ...]
     images: int
     official_split: str
@@ -247,7 +250,7 @@ CATALOG = {
 
 
 def find(name: str) -> Dataset:
-    """The data set of that name.
+    """The data set of that name that rows are trained on.
 
     Raises:
         ValueError: unknown name; the message lists the valid ones.

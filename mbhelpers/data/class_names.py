@@ -1,5 +1,7 @@
 """Class names, in the order of the data sets' own files."""
 
+from collections.abc import Sequence
+
 FLOWERS = (
     "daisy", "dandelion", "roses", "sunflowers", "tulips",
 )  # fmt: skip
@@ -53,3 +55,9 @@ COCO = (
 
 COCO_IDS = tuple(k for k in range(1, 91) if k not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
 """Their ids: of 1 to 90, ten are left free."""
+
+
+def few(names: Sequence[str]) -> str:
+    """Names for a message: the first ten, and how many more there are."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more

@@ -45,7 +45,7 @@ def fetch(dataset: Dataset, folder: Path, *, form: str | None = None) -> Path:
     as it is unpacked, since pictures take as much room again.
 
     Args:
-        dataset: of the catalog.
+        dataset: of the catalog, or of `imagenet_sets`.
         folder: that gets the official top folder.
         form: which of the data set's forms; None is the first.
 
@@ -60,6 +60,11 @@ def fetch(dataset: Dataset, folder: Path, *, form: str | None = None) -> Path:
     if missing(dataset, folder, form=form):
         with writing(downloads), locked(downloads):
             archives = missing(dataset, folder, form=form)  # again: another process may have fetched them meanwhile
+            if by_hand := next((archive for archive in archives if archive.by_hand), None):
+                raise ValueError(
+                    f"{by_hand.file} is given to those who register: get it from {by_hand.url}, then go on with "
+                    f"--via tfds, or unpack it into {folder / by_hand.gives} with its list of labels beside it"
+                )
             _need_room_for(archives, folder, downloads)
             for archive in archives:
                 size = in_words(archive.size) if archive.size else "size unknown"

@@ -5,14 +5,15 @@ images counts otherwise: from 1, in the order of the development kit, where 1 is
 those numbers give an accuracy of 0.1 %, without an error anywhere.
 """
 
+import csv
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from mbhelpers.data.sample.imagenet import CLASSES, synsets
-
+CLASSES = 1000
 _SUFFIXES = (".jpeg", ".jpg", ".png")
 _WNID = re.compile(r"n\d{8}")
 _NAMED = re.compile(r"(n\d{8})_(.+)")
@@ -23,6 +24,32 @@ _TRUTH_PLACES = (_TRUTH, f"data/{_TRUTH}", f"ILSVRC2012_devkit_t12/data/{_TRUTH}
 _NAMES = ("synset_words.txt", "LOC_synset_mapping.txt", "map_clsloc.txt")
 
 
+def class_names() -> tuple[str, ...]:
+    """A short name of each class, all distinct, in the order that models count them.
+
+    They are the first of WordNet's synonyms; the three pairs that share theirs (crane, Cardigan and cardigan, maillot)
+    say which is which.
+    """
+    return tuple(name for _, name, _ in _table())
+
+
+def wnids() -> tuple[str, ...]:
+    """The 1000 wnids in the order that models count them: sorted."""
+    return tuple(wnid for wnid, _, _ in _table())
+
+
+def development_kit() -> tuple[str, ...]:
+    """The 1000 wnids in the order of the development kit's numbers: the one at place k has the number k + 1."""
+    return tuple(wnid for wnid, _, _ in sorted(_table(), key=lambda entry: entry[2]))
+
+
+@cache
+def _table() -> tuple[tuple[str, str, int], ...]:
+    """Wnid, name and development kit's number of each class."""
+    with Path(__file__).with_name("imagenet_classes.csv").open(encoding="utf-8", newline="") as stream:
+        return tuple((line["wnid"], line["name"], int(line["number"])) for line in csv.DictReader(stream))
+
+
 @dataclass(frozen=True)
 class ImageNet:
     """Images of the 1000 classes; not yet decoded.
@@ -31,16 +58,14 @@ class ImageNet:
         root: the folder that `paths` are relative to.
         paths: (N,) file names, sorted, with forward slashes.
         labels: (N,) int64, 0..999, the place of the class among the sorted wnids.
-        wnids: the 1000, sorted.
-        names: of each class, in the same order; its wnid where nothing names it. Two pairs of classes share a name
-            (crane, maillot), so compare labels, never names.
+        names: of each class, in that order. Lists made elsewhere give some names twice (crane, maillot), so compare
+            labels, never names.
         layout: "flat", "class folders", "numbered folders" or "validation".
     """
 
     root: Path
     paths: np.ndarray
     labels: np.ndarray
-    wnids: tuple[str, ...]
     names: tuple[str, ...]
     layout: str
 
@@ -64,8 +89,7 @@ def read_imagenet(root: Path | str, *, truth: Path | str | None = None, names: P
             Some of the classes, or some of the images, are enough.
         truth: labels of the validation images, where they are not beside them under their own name: a line an
             image, in order, each the development kit's number 1..1000 or a wnid; or lines `<file> <class 0..999>`.
-        names: as `read_names` takes it; by default a list beside the images, if one is there, else what stands
-            after the wnid in the names of the files.
+        names: as `read_names` takes it; by default a list beside the images, if one is there, else `class_names`.
 
     Raises:
         ValueError: the folder is in no such layout or mixes two, a class is none of the 1000, or an image has no
@@ -74,10 +98,9 @@ def read_imagenet(root: Path | str, *, truth: Path | str | None = None, names: P
     root = Path(root)
     if not root.is_dir():
         raise ValueError(f"no folder at {root}; check the path, or unpack the images first")
-    wnids = tuple(sorted(synsets()))
     images = _images(root)
     folders = sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))
-    if images and (classes := [name for name in folders if name in wnids]):
+    if images and (classes := [name for name in folders if name in wnids()]):
         raise ValueError(f"{root} has images, such as {images[0]}, and class folders, such as {classes[0]}; keep one")
     holding = [name for name in _VALIDATION_FOLDERS if name in folders]
     if not images and holding:
@@ -91,13 +114,25 @@ def read_imagenet(root: Path | str, *, truth: Path | str | None = None, names: P
     elif truth is not None:
         raise ValueError(f"{root} holds no ILSVRC2012_val_<number>.JPEG, which {truth} is for; pass no truth")
     elif images:
-        layout, labels = "flat", _flat_labels(place, images, wnids)
+        layout, labels = "flat", _flat_labels(place, images)
     else:
-        layout, images, labels = _class_folders(root, folders, wnids)
-    found = ImageNet(place, np.array(images), np.array(labels, np.int64), wnids, wnids, layout)
+        layout, images, labels = _class_folders(root, folders)
     listed = Path(names) if names else _beside(root, _NAMES) or _beside(place.parent, _NAMES)
-    told = read_names(listed) if listed else _names_of_files(found)
-    return ImageNet(place, found.paths, found.labels, wnids, told, layout)
+    told = read_names(listed) if listed else class_names()
+    return ImageNet(place, np.array(images), np.array(labels, np.int64), told, layout)
+
+
+def is_imagenet(root: Path | str) -> bool:
+    """Whether the names in a folder are those of a layout that `read_imagenet` takes; they may still be wrong."""
+    root = Path(root)
+    if not root.is_dir():
+        return False
+    if images := _images(root):
+        return any(_VALIDATION.match(name) or _NAMED.match(name) for name in images)
+    folders = [f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")]
+    if inner := [name for name in _VALIDATION_FOLDERS if name in folders]:
+        return is_imagenet(root / inner[0])
+    return not set(folders).isdisjoint(wnids()) or (bool(folders) and all(map(_is_class_number, folders)))
 
 
 def read_names(path: Path | str) -> tuple[str, ...]:
@@ -115,7 +150,7 @@ def read_names(path: Path | str) -> tuple[str, ...]:
     if all(_WNID.match(line) for line in lines):
         entries = [re.fullmatch(r"(n\d{8})(?:\s+(?:\d+\s+)?(\S.*))?", line) for line in lines]
         named = {match[1]: match[2] or match[1] for match in entries if match}
-        if sorted(named) != sorted(synsets()):
+        if sorted(named) != list(wnids()):
             raise ValueError(
                 f"{path} names {len(named)} wnids, which are not ImageNet's {CLASSES}; pass a list of these"
             )
@@ -145,6 +180,10 @@ def _beside(folder: Path, wanted: tuple[str, ...]) -> Path | None:
     return next((folder / name for name in wanted if (folder / name).is_file()), None)
 
 
+def _is_class_number(name: str) -> bool:
+    return name.isdecimal() and int(name) < CLASSES
+
+
 def _lines(path: Path) -> list[str]:
     """The lines of a list, without blank ones."""
     try:
@@ -159,9 +198,9 @@ def _lines(path: Path) -> list[str]:
     return lines
 
 
-def _flat_labels(root: Path, images: list[str], wnids: tuple[str, ...]) -> list[int]:
+def _flat_labels(root: Path, images: list[str]) -> list[int]:
     """Labels from the names of the files."""
-    place = {wnid: label for label, wnid in enumerate(wnids)}
+    place = {wnid: label for label, wnid in enumerate(wnids())}
     found = []
     for name in images:
         match = _NAMED.match(name)
@@ -176,10 +215,11 @@ def _flat_labels(root: Path, images: list[str], wnids: tuple[str, ...]) -> list[
     return found
 
 
-def _class_folders(root: Path, folders: list[str], wnids: tuple[str, ...]) -> tuple[str, list[str], list[int]]:
+def _class_folders(root: Path, folders: list[str]) -> tuple[str, list[str], list[int]]:
     """Layout, paths and labels of class folders."""
-    numbered = bool(folders) and all(name.isdecimal() and int(name) < CLASSES for name in folders)
-    strange = [name for name in folders if not numbered and name not in wnids]
+    known = wnids()
+    numbered = bool(folders) and all(map(_is_class_number, folders))
+    strange = [name for name in folders if not numbered and name not in known]
     if not folders or strange:
         what = f"the folder {strange[0]}" if strange else "neither images nor folders"
         raise ValueError(
@@ -196,7 +236,7 @@ def _class_folders(root: Path, folders: list[str], wnids: tuple[str, ...]) -> tu
             if not numbered and match and match[1] != name:
                 raise ValueError(f"{root / name / image} lies in the folder of {name}, its name says {match[1]}")
         images += [f"{name}/{image}" for image in inside]
-        labels += [int(name) if numbered else wnids.index(name)] * len(inside)
+        labels += [int(name) if numbered else known.index(name)] * len(inside)
     return "numbered folders" if numbered else "class folders", images, labels
 
 
@@ -222,8 +262,8 @@ def _validation_labels(place: Path, images: list[str], truth: Path | str | None)
 
 def _read_truth(path: Path) -> dict[int, int]:
     """The class 0..999 of each validation image, by the number in its name."""
-    lines, kit = _lines(path), synsets()
-    place = {wnid: label for label, wnid in enumerate(sorted(kit))}
+    lines, kit = _lines(path), development_kit()
+    place = {wnid: label for label, wnid in enumerate(wnids())}
     if all(re.fullmatch(r"\d+", line) for line in lines):
         numbers = [int(line) for line in lines]
         if min(numbers) < 1 or max(numbers) > CLASSES:
@@ -240,13 +280,3 @@ def _read_truth(path: Path) -> dict[int, int]:
             f"{path} has the line {wrong[0]!r}; each is a number 1..{CLASSES}, a wnid, or <file> <class 0..999>"
         )
     return {int(pair[1]): int(pair[2]) for pair in pairs if pair}
-
-
-def _names_of_files(found: ImageNet) -> tuple[str, ...]:
-    """Names from `<wnid>_<name>.JPEG`; the numbers in the names of training images name nothing."""
-    named = dict(enumerate(found.wnids))
-    for path, label in zip(found.paths.tolist(), found.labels.tolist(), strict=True):
-        match = _NAMED.fullmatch(Path(path).stem)
-        if match and not re.fullmatch(r"[\d_]+", match[2]):
-            named[label] = match[2]
-    return tuple(named[label] for label in range(len(found.wnids)))

@@ -35,7 +35,7 @@ def load_images(
     Args:
         root: the folder that `paths` are relative to.
         paths: N file names.
-        preprocessing: size, resize method and aspect.
+        preprocessing: size, resize method, aspect and central share.
         cache: None keeps the images in memory. A folder keeps them in a file there, which is found again as long as
             the files keep their names, sizes and times, and of which memory holds only what is being read: at 224 px
             food-101 takes 15 GB. The folder can be deleted at any time.
@@ -86,8 +86,8 @@ def _decode(root: Path, paths: Sequence[str] | np.ndarray, preprocessing: Prepro
 
 def _cache_key(root: Path, paths: Sequence[str] | np.ndarray, preprocessing: Preprocessing) -> str:
     """A hash of all that decides the pixels, without reading the files."""
-    fill = round(preprocessing.mean) if preprocessing.aspect == "pad" else None
-    contract = [preprocessing.resolution, preprocessing.resize, preprocessing.aspect, fill]
+    fill = preprocessing.fill if preprocessing.aspect == "pad" else None
+    contract = [preprocessing.resolution, preprocessing.resize, preprocessing.aspect, preprocessing.central, fill]
     digest = hashlib.sha256(json.dumps([PIL.__version__, *contract]).encode())
     for name in paths:
         try:

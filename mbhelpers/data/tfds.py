@@ -18,6 +18,7 @@ from mbhelpers.data.catalog import Dataset
 from mbhelpers.data.class_names import COCO, COCO_IDS
 from mbhelpers.data.download import TIMEOUT
 from mbhelpers.data.fetch import form_of, missing, top_folder
+from mbhelpers.data.imagenet import wnids
 from mbhelpers.data.transfer import move_missing, writing
 from mbhelpers.files import locked, replacing
 from mbhelpers.native import load_tensorflow
@@ -31,10 +32,13 @@ def write_out(dataset: Dataset, folder: Path, *, form: str | None = None) -> Pat
 
     Not everything is in TFDS: plant_village lacks `Background_without_leaves`, COCO lacks the segments, its areas
     are cut to whole pixels, and its test images are downloaded though nobody here needs them. The official archives
-    (`fetch.fetch`) have all of it. TFDS keeps its own copy in `folder/tfds`, which may be deleted.
+    (`fetch.fetch`) have all of it. The archive of imagenet2012 can't be downloaded without an account: lay it where the
+    message says; its images come out in a folder for each wnid.
+
+    TFDS keeps its own copy in `folder/tfds`, which may be deleted.
 
     Args:
-        dataset: of the catalog.
+        dataset: of the catalog, or of `imagenet_sets`.
         folder: that gets the official top folder.
         form: which of the data set's forms; None is the first.
 
@@ -61,7 +65,12 @@ def write_out(dataset: Dataset, folder: Path, *, form: str | None = None) -> Pat
 
 
 def _write_out(dataset: Dataset, form: str, builder: Any, target: Path) -> None:
-    write = {"classes": _write_classes, "food101": _write_food101, "coco": _write_coco}[dataset.layout]
+    write = {
+        "classes": _write_classes,
+        "food101": _write_food101,
+        "coco": _write_coco,
+        "imagenet": _write_imagenet,
+    }[dataset.layout]
     staged = target.with_name(f".unpacked-{target.name}")
     with replacing(staged) as temporary:
         temporary.mkdir()
@@ -74,17 +83,22 @@ def _prepare(dataset: Dataset, form: str, folder: Path) -> Any:
     load_tensorflow()
     import tensorflow_datasets as tfds
 
-    name = dataset.tfds[form]
+    name, archive = dataset.tfds[form], dataset.forms[form][0]
+    by_hand = folder / "tfds" / "downloads" / "manual" / archive.file
+    if archive.by_hand and not by_hand.is_file() and not (folder / "tfds" / name).is_dir():
+        raise ValueError(
+            f"{archive.file} is given to those who register: get it from {archive.url}, lay it at {by_hand}"
+        )
     # The default version of food101 does not tell which image is which.
     version = "2.1.0" if dataset.layout == "food101" else None
     try:
         builder = tfds.builder(name, data_dir=str(folder / "tfds"), version=version)
         if not builder.is_prepared() and not _has_downloads(folder / "tfds" / "downloads"):
-            _reach(dataset.forms[form][0].url)
+            _reach(archive.url)
         builder.download_and_prepare()
     except Exception as error:  # TFDS raises whatever its transport raised
-        files = ", ".join(archive.file for archive in dataset.forms[form])
-        into = folder / dataset.forms[form][0].into
+        files = ", ".join(part.file for part in dataset.forms[form])
+        into = folder / archive.into
         raise ValueError(
             f"downloading {name} failed ({type(error).__name__}: {str(error)[:200]}); check network and disk, "
             f"or unpack {files} into {into}, or pass --data with the folder that holds {top_folder(dataset, form)}/"
@@ -187,6 +201,19 @@ def _write_coco(dataset: Dataset, form: str, builder: Any, folder: Path) -> None
         path = folder / "annotations" / f"instances_{part}{form}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _write_imagenet(dataset: Dataset, form: str, builder: Any, folder: Path) -> None:
+    """`<class>/<name>`: numbered class folders as in ImageNet-V2's own archive, or else wnids."""
+    names = builder.info.features["label"].names
+    if tuple(names) != wnids():
+        raise ValueError("TensorFlow Datasets has other classes than ImageNet's 1000 wnids, or another order")
+    # V2 has no other part than its test images; those of 2012 have no labels.
+    for record in _records(builder, "validation" if form == "validation" else "test", folder):
+        name = Path(record["file_name"].decode())
+        place = folder / (name.parent.name or names[record["label"]]) / name.name
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(record["image"])
 
 
 def _annotations(objects: dict[str, Any], image: int, width: int, height: int) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
+from mbhelpers.data.class_names import few
 from mbhelpers.evaluation.intervals import mcnemar, paired_difference, wilson
 
 
@@ -96,8 +97,8 @@ def align_labels(labels: np.ndarray, folder_classes: tuple[str, ...], model_clas
     """
     if strange := [name for name in folder_classes if name not in model_classes]:
         raise ValueError(
-            f"the data has classes {', '.join(strange)}, the model knows {len(model_classes)}: "
-            f"{', '.join(model_classes)}; evaluate it on data of its own classes"
+            f"the data has classes {few(strange)}, the model knows {len(model_classes)}: "
+            f"{few(model_classes)}; evaluate it on data of its own classes"
         )
     order = np.array([model_classes.index(name) for name in folder_classes], np.int64)
     return order[labels]

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from mbhelpers.data.class_names import few
 from mbhelpers.data.folder import ImageFolder, scan
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.evaluation.classification import align_labels, evaluate
 from mbhelpers.inference.predictor import Predictor
-from mbhelpers.preprocessing import Preprocessing
 
 
 def evaluate_file(
@@ -17,6 +17,7 @@ def evaluate_file(
     folder: Path,
     *,
     classes: tuple[str, ...] = (),
+    preset: str | None = None,
     resize: str | None = None,
     mean: float | None = None,
     std: float | None = None,
@@ -29,9 +30,10 @@ def evaluate_file(
         folder: its sub-folders are the classes.
         classes: the model's class names in its own order, for a file without a record; the sorted folder names
             if empty.
-        resize: as `Predictor` takes it; so are mean and std.
-        mean: see resize.
-        std: see resize.
+        preset: as `Predictor` takes it; so are resize, mean and std.
+        resize: see preset.
+        mean: see preset.
+        std: see preset.
         threads: of LiteRT.
 
     Returns:
@@ -41,11 +43,11 @@ def evaluate_file(
         ValueError: model and folder don't fit, or one of them is missing or broken.
     """
     images = scan(folder)
-    predictor = Predictor(model, classes=classes, resize=resize, mean=mean, std=std, threads=threads)
+    predictor = Predictor(model, classes=classes, preset=preset, resize=resize, mean=mean, std=std, threads=threads)
     known = predictor.classes or images.classes
     if len(known) != predictor.class_count:
         raise ValueError(
-            f"{model} tells {predictor.class_count} classes apart, {folder} has {len(known)} ({', '.join(known)}); "
+            f"{model} tells {predictor.class_count} classes apart, {folder} has {len(known)} ({few(known)}); "
             "evaluate it on data of its own classes, or name them in its order with --classes"
         )
     labels = align_labels(images.labels, images.classes, known)
@@ -55,7 +57,7 @@ def evaluate_file(
         "model": model.name,
         "kind": predictor.kind,
         "resolution": predictor.preprocessing.resolution,
-        "preprocessing": _describe(predictor.preprocessing),
+        "preprocessing": str(predictor.preprocessing),
         "classes": known,
         "skipped": images.skipped,
         "warnings": _warnings(images, predictor, scores, labels),
@@ -70,10 +72,6 @@ def _scores(predictor: Predictor, root: Path, paths: np.ndarray, chunk: int = 51
             for k in range(0, len(paths), chunk)
         ]
     )
-
-
-def _describe(contract: Preprocessing) -> str:
-    return f"{contract.aspect}, {contract.resize}, (pixel - {contract.mean:g}) / {contract.std:g}"
 
 
 def _warnings(images: ImageFolder, predictor: Predictor, scores: np.ndarray, labels: np.ndarray) -> list[str]:

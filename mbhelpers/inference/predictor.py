@@ -1,32 +1,36 @@
 """One call for every kind of model file: uint8 images in, class scores out."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from mbhelpers.data.class_names import few
 from mbhelpers.data.pipeline import check_pixels
 from mbhelpers.native import quietly
-from mbhelpers.preprocessing import Preprocessing, preset
-from mbhelpers.records import read_record
+from mbhelpers.preprocessing import Channels, Preprocessing
+from mbhelpers.preprocessing import preset as contract_of
+from mbhelpers.records import Record, read_record
 
 SUFFIXES = (".keras", ".h5", ".tflite")
 
 
 class Backend(Protocol):
-    """What a runtime must give: its input side, how many outputs, and raw scores."""
+    """What a runtime must give: its input side, how many outputs, and raw scores.
+
+    Attributes:
+        resolution: height and width of the input in pixels.
+        outputs: how many scores an image gets.
+        kind: "float" or "int8".
+        own: mean and std by which the file itself turns pixels into values; None where it takes values.
+        step: the difference of two values that the file does not tell apart.
+    """
 
     resolution: int
     outputs: int
     kind: str
-
-    def contract(self) -> Preprocessing:
-        """What is assumed of a file without a record."""
-        ...
-
-    def check(self, preprocessing: Preprocessing) -> None:
-        """Refuse a preprocessing that means other values than the file itself does."""
-        ...
+    own: tuple[Channels, Channels] | None
+    step: float
 
     def run(self, images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         """uint8 images (N, H, W, 3) to float32 outputs (N, outputs)."""
@@ -40,6 +44,7 @@ class Predictor:
         path: the file.
         classes: names in the order of the scores; empty if neither the file nor the caller gave them.
         preprocessing: how to prepare images for it; `preprocessing.load(file)` does.
+        preprocessing_assumed: whether it is ST's because neither the file nor the caller said which.
         classes_assumed: whether their order is only a guess, here or when the file was quantized.
         made: how the file says it was made; empty without a record.
         kind: "float" or "int8", by the type of its weights.
@@ -50,19 +55,25 @@ class Predictor:
         path: Path | str,
         *,
         classes: tuple[str, ...] = (),
+        preset: str | None = None,
         resize: str | None = None,
-        mean: float | None = None,
-        std: float | None = None,
+        mean: Channels | None = None,
+        std: Channels | None = None,
         threads: int = 1,
     ):
         """Open a model file.
 
+        A file that turns pixels into values itself, by a Rescaling layer or by an input of 8-bit integers, tells its
+        own mean and std. Those of a preset must agree with them to one step of the input: "slim" serves slim's float
+        files, which mean 127.5, and its quantized ones, which mean 128.
+
         Args:
             path: .keras, .h5 (legacy Keras-2 files too) or .tflite.
             classes: names in the model's order, for a file without a record. A file with one refuses others.
-            resize: likewise; None means ST's, "nearest".
-            mean: likewise; None means ST's, 127.5.
-            std: likewise; None means ST's, 127.5.
+            preset: likewise; a name of `mbhelpers.preprocessing.PRESETS`. None means ST's.
+            resize: likewise; None means the preset's.
+            mean: likewise; None means the file's own, else the preset's.
+            std: see mean.
             threads: of LiteRT; Keras uses what TensorFlow was told.
 
         Raises:
@@ -75,28 +86,55 @@ class Predictor:
         tflite = self.path.suffix == ".tflite"
         self._backend: Backend = _LiteRT(self.path, threads) if tflite else _Keras(self.path)
         side, outputs = self._backend.resolution, self._backend.outputs
-        contract = record.preprocessing if record else self._backend.contract()
-        wanted = contract.changed(resize, mean, std)
-        if isinstance(self._backend, _Keras) and self._backend.rescales and (mean, std) != (None, None):
-            raise ValueError(f"{self.path} rescales pixels itself; pass no mean and std")
-        if record and wanted != contract:
-            raise ValueError(f"{self.path} carries its own preprocessing, {contract}; pass none")
+        self.preprocessing = self._contract(record, preset, resize, mean, std)
+        self.preprocessing_assumed = not record and {preset, resize, mean, std} == {None}
         if record and classes and tuple(classes) != record.classes:
-            raise ValueError(f"{self.path} carries its own classes, {', '.join(record.classes)}; pass none")
-        self.preprocessing = wanted
+            raise ValueError(f"{self.path} carries its own classes, {few(record.classes)}; pass none")
         self.classes = record.classes if record else tuple(classes)
         self.made = record.made if record else {}
         assumed_before = "classes" in self.made.get("assumed", ())
         self.classes_assumed = assumed_before or not self.classes
         self.kind = self._backend.kind
-        if contract.resolution != side:
-            raise ValueError(f"{self.path} takes {side} px images, but its record says {contract.resolution}")
+        if self.preprocessing.resolution != side:
+            raise ValueError(f"{self.path} takes {side} px images, but its record says {self.preprocessing.resolution}")
         if self.classes and len(self.classes) != max(2, outputs):
             raise ValueError(
                 f"{self.path} tells {max(2, outputs)} classes apart, not {len(self.classes)} "
-                f"({', '.join(self.classes)}); pass the names it was trained with, in its order"
+                f"({few(self.classes)}); pass the names it was trained with, in its order"
             )
-        self._backend.check(self.preprocessing)
+
+    def _contract(
+        self, record: Record | None, name: str | None, resize: str | None, mean: Channels | None, std: Channels | None
+    ) -> Preprocessing:
+        """What the file's record says; else what was passed, with what the file tells and a preset for the rest."""
+        if record:
+            contract = record.preprocessing
+            if (name and contract_of(name, contract.resolution) != contract) or (
+                contract.changed(resize, mean, std) != contract
+            ):
+                raise ValueError(f"{self.path} carries its own preprocessing, {contract}; pass none")
+            self._check(contract, "its record", "make the file again")
+            return contract
+        contract = contract_of(name or "st", self._backend.resolution)
+        if self._backend.own:
+            if name and (mean, std) == (None, None):
+                repair = (
+                    "choose another, or pass the file's mean and std too, which leaves the preset's crop and resize"
+                )
+                self._check(contract, f"preset {name!r}", repair)
+            contract = contract.changed(None, *self._backend.own)
+        contract = contract.changed(resize, mean, std)
+        self._check(contract, "what was passed", "pass neither mean nor std")
+        return contract
+
+    def _check(self, contract: Preprocessing, whose: str, repair: str) -> None:
+        """Refuse a contract that means other values than the file itself does."""
+        if not self._backend.own:
+            return
+        own = contract.changed(None, *self._backend.own)
+        ends = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
+        if np.abs(own.normalize(ends) - contract.normalize(ends)).max() > self._backend.step:
+            raise ValueError(f"{self.path} reads pixels as {own.formula}, {whose} as {contract.formula}; {repair}")
 
     @property
     def class_count(self) -> int:
@@ -134,32 +172,25 @@ class _Keras:
         self.resolution, self.outputs = classifier_shape(self.model, path)
         # Those of models inside the model too
         parts = self.model._flatten_layers(include_self=False, recursive=True)
-        self.rescales = [layer for layer in parts if isinstance(layer, keras.layers.Rescaling)]
-
-    def contract(self) -> Preprocessing:
-        """ST's, but for the value range where the model has its own."""
-        contract = preset("st", self.resolution)
-        if not self.rescales or not isinstance(self.rescales[0].scale, int | float):
-            return contract  # a scale for each channel has no place in a contract, nor matters: the model applies it
-        scale, offset = float(self.rescales[0].scale), float(self.rescales[0].offset)
-        return contract.changed(None, -offset / scale, 1 / scale)
-
-    def check(self, preprocessing: Preprocessing) -> None:
-        own = self.contract()
-        if self.rescales and not np.allclose((own.mean, own.std), (preprocessing.mean, preprocessing.std), rtol=1e-5):
-            raise ValueError(
-                f"the model computes (pixel - {own.mean:g}) / {own.std:g}, its record says "
-                f"(pixel - {preprocessing.mean:g}) / {preprocessing.std:g}; make the file again"
-            )
+        rescalings = [layer for layer in parts if isinstance(layer, keras.layers.Rescaling)]
+        self.own = _range_of(rescalings[0]) if rescalings else None
+        self.step = 1e-4
 
     def run(self, images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         batches = (images[k : k + 64] for k in range(0, len(images), 64))
         return np.concatenate(
             [
-                self.model.predict_on_batch(x.astype(np.float32) if self.rescales else preprocessing.normalize(x))
+                self.model.predict_on_batch(x.astype(np.float32) if self.own else preprocessing.normalize(x))
                 for x in batches
             ]
         )
+
+
+def _range_of(rescaling: Any) -> tuple[Channels, Channels]:
+    """Mean and std of a Rescaling layer, which has one scale or one for each channel."""
+    scale, offset = np.asarray(rescaling.scale, np.float64), np.asarray(rescaling.offset, np.float64)
+    mean, std = (values.tolist() for values in np.broadcast_arrays(-offset / scale, 1 / scale))
+    return (tuple(mean), tuple(std)) if isinstance(mean, list) else (mean, std)
 
 
 class _LiteRT:
@@ -185,26 +216,13 @@ class _LiteRT:
         self.resolution, self.outputs = int(shape[1]), int(self.output["shape"][-1])
         integer = any(t["dtype"] == np.int8 and t["shape"].size for t in self.interpreter.get_tensor_details())
         self.kind = "int8" if integer or self.input["dtype"] != np.float32 else "float"
-
-    def contract(self) -> Preprocessing:
-        """ST's."""
-        return preset("st", self.resolution)
-
-    def check(self, preprocessing: Preprocessing) -> None:
-        """Refuse a preprocessing that means other values than the file's input quantization does."""
         scale, zero = self.input["quantization"]
-        if self.input["dtype"] == np.float32 or not scale:
-            return
-        pixel_zero = zero + (128 if self.input["dtype"] == np.int8 else 0)
-        # The values of a black and a white pixel may differ by one step, ST's do by half a one.
-        for pixel in (0, 255):
-            file_value = scale * (pixel - pixel_zero)
-            value = (pixel - preprocessing.mean) / preprocessing.std
-            if abs(file_value - value) > scale * 1.01:
-                raise ValueError(
-                    f"pixel {pixel} means {file_value:.3f} to the file's input, {value:.3f} by its preprocessing "
-                    f"(mean {preprocessing.mean}, std {preprocessing.std}); pass the one it was trained with"
-                )
+        self.own: tuple[Channels, Channels] | None = None
+        self.step = 0.0
+        if self.input["dtype"] != np.float32 and scale:
+            # The scale is a float32, whose inverse is 127.49999 where 127.5 is meant.
+            self.own = (float(zero + (128 if self.input["dtype"] == np.int8 else 0)), round(1 / float(scale), 4))
+            self.step = 1.01 * float(scale)  # ST's files are half a step off what they were trained with
 
     def run(self, images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         scores = np.empty((len(images), self.outputs), np.float32)

@@ -31,6 +31,7 @@ class LayerCost:
             doesn't say.
         total: all parameters.
         macs: multiply-accumulates for one image.
+        window: height and width of a convolution's filter; empty for every other layer.
     """
 
     name: str
@@ -39,6 +40,7 @@ class LayerCost:
     trainable: int | None
     total: int
     macs: int
+    window: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def _keras_layers(model: "keras.Model", prefix: str, counted: set[int]) -> Itera
             trainable=sum(math.prod(w.shape) for w in weights if id(w) in trainable),
             total=sum(math.prod(w.shape) for w in weights),
             macs=_keras_macs(layer, f"{prefix}{layer.name}", tuple(node.input_tensors[0].shape[1:]), output),
+            window=tuple(getattr(layer, "kernel_size", ())),
         )
 
 
@@ -179,18 +182,20 @@ def _tflite_layers(path: Path) -> Iterator[LayerCost]:
         if operator.kind == "DEQUANTIZE" and operator.inputs[0] in constant:
             constant.add(operator.outputs[0])  # weights in half precision
         total = macs = 0
+        window: tuple[int, ...] = ()
         if operator.kind in _WEIGHTS:
             weights = operator.inputs[_WEIGHTS[operator.kind]]
             kernel = graph.tensors[weights].shape
             places = graph.tensors[operator.inputs[2]].shape if operator.kind == "TRANSPOSE_CONV" else output.shape
             channels = kernel[0] if operator.kind == "FULLY_CONNECTED" else places[-1]
+            window = kernel[1:3] if len(kernel) == 4 else ()
             macs = math.prod(kernel) * math.prod(places) // (channels * graph.tensors[graph.inputs[0]].shape[0])
             # The bias comes right after the weights, but behind the input in a transposed convolution.
             bias = operator.inputs[3 if operator.kind == "TRANSPOSE_CONV" else 2 :][:1]
             own = {k for k in (weights, *bias) if k in constant} - counted
             counted |= own
             total = sum(math.prod(graph.tensors[k].shape) for k in own)
-        yield LayerCost(output.name, operator.kind, output.shape[1:], None, total, macs)
+        yield LayerCost(output.name, operator.kind, output.shape[1:], None, total, macs, window)
 
 
 _WEIGHTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
@@ -249,6 +254,20 @@ class PublishedFigure:
         return abs(self.percent) <= 3 or abs(self.counted - float(self.published)) <= unit
 
 
+@cache
+def imagenet_cost(architecture: str, alpha: float, resolution: int = 224) -> Complexity:
+    """The cost of the published classifier with 1000 classes; built once, about a second.
+
+    Args:
+        architecture: a name from `mbhelpers.models.weights.ARCHITECTURES`.
+        alpha: width multiplier, one of the architecture's.
+        resolution: input height and width in pixels.
+    """
+    from mbhelpers.models.families import build_imagenet
+
+    return complexity(build_imagenet(architecture, alpha, resolution, "none"))
+
+
 def published_comparison(tables: tuple[str, ...] = TABLES) -> tuple[PublishedFigure, ...]:
     """Every published row's multiply-accumulates and parameters beside ours; builds each network, about a second each.
 
@@ -263,11 +282,9 @@ def published_comparison(tables: tuple[str, ...] = TABLES) -> tuple[PublishedFig
         for row in published_table(table):
             minimalistic = "_minimalistic" if row.get("flavour") == "minimalistic" else ""
             network = row["architecture"] + minimalistic, float(row["alpha"]), int(row.get("resolution") or 224)
-            counts = dict(zip(("macs_m", "params_m"), _imagenet_cost(*network), strict=True))
-            for column, count in counts.items():
-                figure = PublishedFigure(
-                    table, *network, row.get("format", "float"), column, row[column], round(count / 1e6, 4)
-                )
+            form, cost = row.get("format", "float"), imagenet_cost(*network)
+            for column, count in (("macs_m", cost.macs), ("params_m", cost.trainable or 0)):
+                figure = PublishedFigure(table, *network, form, column, row[column], round(count / 1e6, 4))
                 figures.append(figure if figure.agrees else _explained(figure))
     return tuple(figures)
 
@@ -280,12 +297,3 @@ def _explained(figure: PublishedFigure) -> PublishedFigure:
             "check the table and the builder, and explain the difference in STALE"
         )
     return PublishedFigure(**asdict(figure) | {"explanation": STALE[key]})
-
-
-@cache
-def _imagenet_cost(architecture: str, alpha: float, resolution: int) -> tuple[int, int]:
-    """Multiply-accumulates and trainable parameters of the classifier with 1000 classes."""
-    from mbhelpers.models.families import build_imagenet
-
-    cost = complexity(build_imagenet(architecture, alpha, resolution, "none"))
-    return cost.macs, sum(layer.trainable or 0 for layer in cost.layers)

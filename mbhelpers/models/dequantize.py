@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mbhelpers.files import sha256
 from mbhelpers.models.tflite_graph import Graph, read_graph
 from mbhelpers.models.tflite_layers import Builder
@@ -119,11 +121,11 @@ def _contract(path: Path, graph: Graph, record: Record | None, passed: Preproces
     if contract is None:
         # The file has the inverse as a float32: 127.49999 means 127.5
         return Preprocessing(shape[1], mean=float(zero), std=round(1 / scale, 4))
-    means = [(scale * (pixel - zero), (pixel - contract.mean) / contract.std) for pixel in (0, 255)]
-    if any(abs(one - other) > scale * 1.01 for one, other in means):
+    ends_of_range = np.array([[0] * 3, [255] * 3], np.uint8)
+    if np.abs(scale * (ends_of_range.astype(float) - zero) - contract.normalize(ends_of_range)).max() > scale * 1.01:
         raise ValueError(
-            f"{path} reads pixels as (pixel - {zero}) / {1 / scale:g}, its preprocessing as "
-            f"(pixel - {contract.mean:g}) / {contract.std:g}; pass the one it was trained with"
+            f"{path} reads pixels as (pixel - {zero}) / {1 / scale:g}, its preprocessing as {contract.formula}; "
+            "pass the one it was trained with"
         )
     return contract
 

@@ -147,9 +147,10 @@ def _pixels_to_values(preprocessing: Preprocessing) -> tuple["keras.KerasTensor"
     """The input of a model, and what its Rescaling layer makes of it."""
     import keras
 
-    side, scale = preprocessing.resolution, 1 / preprocessing.std
+    side = preprocessing.resolution
     pixels = keras.Input((side, side, 3), name="image")
-    return pixels, keras.layers.Rescaling(scale, offset=-preprocessing.mean * scale, name="rescaling")(pixels)
+    scale, offset = preprocessing.scale_and_offset
+    return pixels, keras.layers.Rescaling(scale, offset=offset, name="rescaling")(pixels)
 
 
 def _load_network(
@@ -229,17 +230,17 @@ def without_rescaling(model: "keras.Model", preprocessing: Preprocessing) -> "ke
 
     rescalings = [layer for layer in model.layers if isinstance(layer, keras.layers.Rescaling)]
     if not rescalings:
-        layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-        first = layers[0].input
+        first = model.inputs[0]  # not the first layer's input: a model in the first place has one of its own
     else:
         first_layer = next(la for la in model.layers if not isinstance(la, keras.layers.InputLayer))
         if first_layer is not rescalings[0] or len(rescalings) > 1:
             raise ValueError("the model rescales elsewhere than in its first layer; rebuild it with build_classifier")
-        ours = (1 / preprocessing.std, -preprocessing.mean / preprocessing.std)
-        if not np.allclose((first_layer.scale, first_layer.offset), ours, rtol=1e-6):
+        ours = preprocessing.scale_and_offset
+        theirs = (first_layer.scale, first_layer.offset)
+        if not all(np.allclose(one, other, rtol=1e-6) for one, other in zip(theirs, ours, strict=True)):
             raise ValueError(
                 f"the model computes pixel * {first_layer.scale} + {first_layer.offset}, its preprocessing record "
-                f"says (pixel - {preprocessing.mean}) / {preprocessing.std}; use the record saved with the model"
+                f"says {preprocessing.formula}; use the record saved with the model"
             )
         first = first_layer.output
     side = preprocessing.resolution

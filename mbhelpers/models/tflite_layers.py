@@ -268,8 +268,8 @@ class Builder:
         if not self.in_backbone:
             raise self._refuse(operator, "a second global pool")
         backbone = keras.Model(self.values, self._computed(operator), name=BACKBONE)
-        scale = 1 / self.contract.std
-        rescaling = self.layers.Rescaling(scale, offset=-self.contract.mean * scale, name="rescaling")
+        scale, offset = self.contract.scale_and_offset
+        rescaling = self.layers.Rescaling(scale, offset=offset, name="rescaling")
         self.in_backbone, self.reached = False, {}
         features = backbone(rescaling(self.pixels))
         pooled = self._layer(operator, self.layers.GlobalAveragePooling2D(name="pool"), features)

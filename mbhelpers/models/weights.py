@@ -148,8 +148,19 @@ def find_weights(
     return Weights(place.name, place)
 
 
-def load_weights(backbone: "keras.Model", weights: Weights) -> None:
-    """Load a file into a backbone.
+def load_weights(backbone: "keras.Model", weights: Weights) -> tuple[str, ...]:
+    """Load a file into a network: weights alone, or those of a whole model that holds such a network.
+
+    Of a whole model (`.keras`, or `.h5` by Keras 2 or 3) each layer is taken by its name. Where the names are others,
+    as in files whose backbone was written layer by layer, the layers are taken in their order, if every one of them
+    agrees in kind and shapes.
+
+    Args:
+        backbone: the network to fill.
+        weights: as `find_weights` found them.
+
+    Returns:
+        Layers of a whole model that had no place in the network, such as its classifier.
 
     Raises:
         ValueError: the file is of another width or architecture, or no weights file at all.
@@ -158,6 +169,8 @@ def load_weights(backbone: "keras.Model", weights: Weights) -> None:
         raise ValueError(f"weights {weights.name!r} are no file; build the backbone with them instead")
     if is_lfs_pointer(weights.file):
         raise ValueError(f"{weights.file} is a Git LFS pointer, not the file; run `git lfs pull`")
+    if _is_whole_model(weights.file):
+        return _load_from_model(backbone, weights.file)
     try:
         backbone.load_weights(weights.file)
     except Exception as error:  # h5py and Keras raise OSError, KeyError, ValueError and more
@@ -165,3 +178,57 @@ def load_weights(backbone: "keras.Model", weights: Weights) -> None:
             f"{weights.file} does not fit {backbone.name} with {backbone.count_params():,} parameters "
             f"({str(error).splitlines()[0][:160]}); the file must be of the row's architecture and alpha"
         ) from error
+    return ()
+
+
+def _is_whole_model(file: Path) -> bool:
+    if file.suffix != ".h5":
+        return file.suffix == ".keras"
+    import h5py
+
+    try:
+        with h5py.File(file) as content:
+            return "model_config" in content.attrs
+    except OSError:  # no HDF5 file: Keras says what it is not
+        return False
+
+
+def _load_from_model(backbone: "keras.Model", file: Path) -> tuple[str, ...]:
+    """Copy the layers of a whole model; see `load_weights`."""
+    from mbhelpers.models.load import load_keras
+
+    model = load_keras(file)
+    wanted = _layers_with_weights(backbone)
+    given = _layers_with_weights(model)
+    by_name = {layer.name: layer for layer in given}
+    if all(layer.name in by_name for layer in wanted):
+        pairs = [(layer, by_name[layer.name]) for layer in wanted]
+    else:
+        pairs = list(zip(wanted, given, strict=False))
+    wrong = [
+        f"{there.name} {_shapes(there)} for {here.name} {_shapes(here)}"
+        for here, there in pairs
+        if type(here) is not type(there) or _shapes(here) != _shapes(there)
+    ]
+    if wrong or len(pairs) < len(wanted):
+        found = wrong[0] if wrong else f"{len(given)} layers for {len(wanted)}"
+        raise ValueError(
+            f"{file} holds no {backbone.name} with {backbone.count_params():,} parameters ({found}); "
+            "the file must be of the row's architecture and alpha"
+        )
+    for here, there in pairs:
+        here.set_weights(there.get_weights())
+    taken = {id(there) for _, there in pairs}
+    return tuple(layer.name for layer in given if id(layer) not in taken)
+
+
+def _layers_with_weights(model: "keras.Model") -> list["keras.Layer"]:
+    """In the order of the network, those of models inside it too."""
+    import keras
+
+    parts = [_layers_with_weights(la) if isinstance(la, keras.Model) else [la] for la in model.layers]
+    return [layer for part in parts for layer in part if layer.weights]
+
+
+def _shapes(layer: "keras.Layer") -> list[tuple[int, ...]]:
+    return [tuple(weight.shape) for weight in layer.weights]

@@ -1,16 +1,26 @@
 """An int8 file from a model file and a folder of images."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mbhelpers.data.folder import scan
+import numpy as np
+
+from mbhelpers.data.folder import class_folders, look
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.files import replacing
-from mbhelpers.models.load import classifier_shape, load_keras
-from mbhelpers.preprocessing import preset
-from mbhelpers.quantization.calibration import calibration_set
+from mbhelpers.inference.predictor import Predictor
+from mbhelpers.models.dequantize import read_tflite
+from mbhelpers.models.families import IMAGENET_CLASSES
+from mbhelpers.models.load import load_keras
+from mbhelpers.quantization.calibration import calibration_set, list_images
+from mbhelpers.quantization.ranges import ANY_SPREAD, USUAL_SPREAD, input_spread
 from mbhelpers.quantization.tflite import to_int8
 from mbhelpers.records import Record, read_record
+
+if TYPE_CHECKING:
+    import keras
 
 
 def quantize_file(
@@ -23,55 +33,45 @@ def quantize_file(
     output_type: str = "float32",
     allow_float: bool = False,
     seed: int,
-    resize: str | None = None,
-    mean: float | None = None,
-    std: float | None = None,
+    **options: Any,
 ) -> Path:
-    """Convert one Keras file to a full-integer .tflite file.
+    """Convert one model file to a full-integer .tflite file; prints what the caller should know.
 
     Args:
-        model: .keras or .h5.
-        folder: training images; its sub-folders are the classes.
+        model: .keras, .h5 or .tflite. A .tflite file is read back into a float model first, and its 8-bit weights are
+            kept.
+        folder: images of the kind that the model was trained on, in class folders or all in one; ImageNet's in any
+            layout. Labels aren't needed.
         output: the .tflite file to write; whole or not at all.
-        number: calibration images, the same number of each class.
+        number: calibration images, as many of each class folder, or of each wnid in the file names, as can be.
         input_type: as `to_int8` takes it.
         output_type: likewise.
         allow_float: likewise.
         seed: of the choice of calibration images.
-        resize: for a model without a record; None means ST's, nearest. So are mean and std, ST's 127.5.
-        mean: see resize.
-        std: see resize.
+        **options: of `Predictor`, for a model without a record: preset, resize, mean, std.
 
     Raises:
-        ValueError: model, images and options don't fit together, or the output can't be written.
+        ValueError: model, images and options don't fit together, the images come in a range that the model was not
+            trained on, or the output can't be written.
     """
     if output.suffix != ".tflite":
         raise ValueError(f"{output.name} must end in .tflite")
-    record = read_record(model)
-    network = load_keras(model)
-    images = scan(folder)
-    side, outputs = classifier_shape(network, model)
-    if record is None:
-        if max(2, outputs) != len(images.classes):
-            raise ValueError(
-                f"{model} tells {max(2, outputs)} classes apart, {folder} has {len(images.classes)} "
-                f"({', '.join(images.classes)}); calibrate with the data it was trained on"
-            )
-        # The new file says what was only assumed of the old one.
-        assumed = {"assumed": ["classes", "preprocessing"]}
-        record = Record(images.classes, preset("st", side).changed(resize, mean, std), assumed)
-    elif record.preprocessing.changed(resize, mean, std) != record.preprocessing:
-        raise ValueError(f"{model} carries its own preprocessing, {record.preprocessing}; pass none")
-    elif strange := [name for name in images.classes if name not in record.classes]:
-        raise ValueError(
-            f"{folder} has classes {', '.join(strange)}, {model} knows {', '.join(record.classes)}; "
-            "calibrate with the data it was trained on"
-        )
-    if images.skipped:
-        print(f"left out {len(images.skipped)} files: {'; '.join(f'{n}: {why}' for n, why in images.skipped[:5])}")
-    chosen = calibration_set(images.labels, number, seed)
-    made = record.made | {"calibration": {"images": len(chosen), "seed": seed, "data": images.fingerprint}}
-    pixels = load_images(images.root, images.paths[chosen], record.preprocessing)
+    if output.exists() and model.exists() and output.samefile(model):
+        raise ValueError(f"{output} is the model itself; write to another file")
+    network, record = _open(model, options)
+    paths, groups = list_images(folder)
+    if any("/" in name for name in paths):
+        record = _held_to_folders(model, record, network.output_shape[1], folder)
+    chosen = calibration_set(groups, number, seed)
+    seen = look(folder, [paths[k] for k in chosen])
+    if seen.skipped:
+        print(f"left out {len(seen.skipped)} files: {'; '.join(f'{n}: {why}' for n, why in seen.skipped[:5])}")
+    if len(seen) == 0:
+        raise ValueError(f"none of the {len(chosen)} images chosen from {folder} can be read; replace them")
+    pixels = load_images(folder, seen.paths, record.preprocessing)
+    _check_range(model, network, record, pixels)
+    data = hashlib.sha256("\n".join(sorted(seen.sha256)).encode()).hexdigest()
+    made = record.made | {"calibration": {"images": len(seen), "seed": seed, "data": data}}
     content = to_int8(
         network,
         replace(record, made=made),
@@ -83,3 +83,60 @@ def quantize_file(
     with replacing(output) as temporary:
         temporary.write_bytes(content)
     return output
+
+
+def _open(model: Path, options: dict[str, Any]) -> tuple["keras.Model", Record]:
+    """The model in float, and its record; the new file will say what of it was only assumed."""
+    predictor = Predictor(model, **options)
+    assumed = {"assumed": ["preprocessing"]} if predictor.preprocessing_assumed else {}
+    if model.suffix != ".tflite":
+        return load_keras(model), read_record(model) or Record((), predictor.preprocessing, assumed)
+    network, record, report = read_tflite(model, preprocessing=None if assumed else predictor.preprocessing)
+    print(*report.lines(), sep="\n")
+    return network, replace(record, made=record.made | assumed)
+
+
+def _held_to_folders(model: Path, record: Record, outputs: int, folder: Path) -> Record:
+    """The record with names from class folders where it has none; an ImageNet classifier takes any folders.
+
+    Raises:
+        ValueError: the folders are not the model's classes.
+    """
+    known = max(2, outputs)
+    if known in IMAGENET_CLASSES:
+        return record
+    names = class_folders(folder)
+    if record.classes:
+        if strange := [name for name in names if name not in record.classes]:
+            raise ValueError(
+                f"{folder} has classes {', '.join(strange)}, {model} knows {', '.join(record.classes)}; "
+                "calibrate with the data it was trained on"
+            )
+        return record
+    if known != len(names):
+        raise ValueError(
+            f"{model} tells {known} classes apart, {folder} has {len(names)} ({', '.join(names)}); "
+            "calibrate with the data it was trained on"
+        )
+    return Record(names, record.preprocessing, record.made | {"assumed": ["classes", *record.made.get("assumed", ())]})
+
+
+def _check_range(model: Path, network: "keras.Model", record: Record, pixels: np.ndarray) -> None:
+    """Warn of values that the model was probably not trained on.
+
+    Raises:
+        ValueError: it certainly was not.
+    """
+    contract = record.preprocessing
+    spread = input_spread(network, contract, pixels)
+    if spread is None or USUAL_SPREAD[0] <= spread <= USUAL_SPREAD[1]:
+        return
+    low, high = contract.normalize(np.array([[0] * 3, [255] * 3]))
+    told = (
+        f"with {contract.formula} pixels become values from {low.min():.3g} to {high.max():.3g}, which spread "
+        f"{spread:.{2 if spread < 10 else 0}f} times as widely behind the first convolution of {model.name} as in its "
+        "training; check preset, mean and std"
+    )
+    if not ANY_SPREAD[0] <= spread <= ANY_SPREAD[1]:
+        raise ValueError(told)
+    print(f"warning: {told}")

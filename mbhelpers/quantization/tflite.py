@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from mbhelpers.data.pipeline import check_pixels
 from mbhelpers.models.families import without_rescaling
 from mbhelpers.native import load_tensorflow, quietly
 from mbhelpers.preprocessing import Preprocessing
+from mbhelpers.quantization.grid import keep_grid
 from mbhelpers.records import Record, add_to_tflite
 
 if TYPE_CHECKING:
@@ -46,29 +48,27 @@ def to_int8(
     """A full-integer .tflite file: int8 weights (per channel) and activations, int32 biases.
 
     With a value range of (pixel - 128) / 128 the input's scale is 1/128 and its zero-point the pixel 128, so raw
-    pixels are, bit for bit, what calibration saw.
+    pixels are, bit for bit, what calibration saw. Weights that lie on an 8-bit grid already, as those read back from a
+    file with one scale a tensor do, keep their integers (`keep_grid`).
 
     Args:
         model: a classifier, with or without its Rescaling layer.
-        record: classes and preprocessing of the model; goes into the file.
+        record: classes and preprocessing of the model; goes into the file, with the number of channels that kept their
+            integers, if any did, as made["kept_channels"].
         calibration: uint8 training images, (N, H, W, 3); 100 to 300 are plenty.
         input_type: "uint8" takes pixels, "int8" pixels - 128, "float32" normalized values.
         output_type: "float32" gives scores; the integer types are to be dequantized by the reader.
         allow_float: lets operators that have no integer form stay in float; by default they are refused.
 
     Raises:
-        ValueError: an unknown type, images of another dtype or shape, an operator that would stay in float, or an
-            input quantization that does not match the preprocessing.
+        ValueError: an unknown type, images of another dtype, shape or range, an operator that would stay in float, or
+            an input quantization that does not match the preprocessing, or could not.
     """
+    _check_types(record.preprocessing, input_type, output_type)
+    _check_calibration(calibration, record.preprocessing)
     load_tensorflow()
     import tensorflow as tf
 
-    for kind in (input_type, output_type):
-        if kind not in TYPES:
-            raise ValueError(f"unknown type {kind!r}; choose from {', '.join(TYPES)}")
-    check_pixels(calibration, record.preprocessing.resolution)
-    if len(calibration) == 0:
-        raise ValueError("calibration needs one image or more")
     pixels = _span(calibration)
     operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     if allow_float:
@@ -80,12 +80,14 @@ def to_int8(
         converter.inference_input_type = getattr(tf, input_type)
         converter.inference_output_type = getattr(tf, output_type)
         content = _convert(converter, "" if allow_float else ", or allow float fallback (--allow-float)")
+    content, kept = keep_grid(content, model)
     if not allow_float and (left := float_operators(content)):
         raise ValueError(
             f"{', '.join(left)} would stay in float; replace them, or allow float fallback (--allow-float)"
         )
     _check_input(content, record.preprocessing, input_type)
-    return add_to_tflite(content, record)
+    made = record.made | ({"kept_channels": kept} if kept else {})
+    return add_to_tflite(content, replace(record, made=made))
 
 
 def float_operators(content: bytes) -> list[str]:
@@ -140,6 +142,32 @@ def _convert(converter: Any, way_out: str = "") -> bytes:
         ) from error
 
 
+def _check_types(preprocessing: Preprocessing, input_type: str, output_type: str) -> None:
+    """Refuse types that TFLite hasn't, and a value range that no integer input can have."""
+    for kind in (input_type, output_type):
+        if kind not in TYPES:
+            raise ValueError(f"unknown type {kind!r}; choose from {', '.join(TYPES)}")
+    by_channel = any(np.ptp(value) for value in (preprocessing.mean, preprocessing.std))
+    if input_type != "float32" and by_channel:
+        raise ValueError(
+            f"{preprocessing.formula} differs from channel to channel, but an input of integers has one scale and one "
+            "zero-point for all three; let the file take float values (input_type='float32', --input-type float32), "
+            "or train with one mean and one std"
+        )
+
+
+def _check_calibration(images: np.ndarray, preprocessing: Preprocessing) -> None:
+    """Refuse calibration images that are no pixels 0..255, or hold nothing."""
+    check_pixels(images, preprocessing.resolution)
+    if len(images) == 0:
+        raise ValueError("calibration needs one image or more")
+    if images.max() <= 1:
+        raise ValueError(
+            f"the calibration images' pixels reach from {images.min()} to {images.max()}, not 0..255: they are black, "
+            "or were divided by 255 before; pass them as they are, the model rescales"
+        )
+
+
 def _span(images: np.ndarray) -> np.ndarray:
     """Make the images reach from 0 to 255, so that the input's range is the pixel's.
 
@@ -160,8 +188,9 @@ def _check_input(content: bytes, preprocessing: Preprocessing, input_type: str) 
         return
     scale, zero_point = Interpreter(model_content=content).get_input_details()[0]["quantization"]
     pixel_zero = zero_point if input_type == "uint8" else zero_point + 128
-    if not np.isclose(scale, 1 / preprocessing.std, rtol=1e-5) or abs(pixel_zero - preprocessing.mean) > 0.5:
+    mean, std = np.max(preprocessing.mean), np.max(preprocessing.std)  # the same for all channels, see _check_types
+    if not np.isclose(scale, 1 / std, rtol=1e-5) or abs(pixel_zero - mean) > 0.5:
         raise ValueError(
             f"the converter chose input scale {scale} and zero-point {pixel_zero}, the preprocessing means "
-            f"{1 / preprocessing.std} and {preprocessing.mean}; the calibration images don't span 0..255"
+            f"{1 / std} and {mean}; the calibration images don't span 0..255"
         )

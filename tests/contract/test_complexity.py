@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mbhelpers.models import complexity as module
-from mbhelpers.models.complexity import STALE, complexity, published_comparison
+from mbhelpers.models.complexity import STALE, complexity, imagenet_cost, published_comparison
 from mbhelpers.models.families import build_classifier, build_imagenet
 from mbhelpers.preprocessing import preset
 
@@ -25,7 +25,7 @@ from . import tiny
     ],
 )
 def test_mobilenet_v2_at_224(alpha, trainable, total, mega_macs):
-    cost = complexity(build_imagenet("mobilenet_v2", alpha, 224, "none"))
+    cost = imagenet_cost("mobilenet_v2", alpha)
     assert (cost.trainable, cost.total) == (trainable, total)
     assert round(cost.macs / 1e6, 1) == mega_macs
 
@@ -44,7 +44,7 @@ def test_mobilenet_v2_at_224(alpha, trainable, total, mega_macs):
     ],
 )
 def test_v3_and_edgetpu_at_224(architecture, alpha, mega_params, mega_macs):
-    cost = complexity(build_imagenet(architecture, alpha, 224, "none"))
+    cost = imagenet_cost(architecture, alpha)
     assert round(cost.trainable / 1e6, 2) == mega_params
     assert round(cost.macs / 1e6, 1) == mega_macs
 
@@ -70,6 +70,14 @@ class TestPublished:
         assert outside == set(STALE)
         assert len(outside) == 4
         assert all(bool(f.explanation) == (not f.agrees) for f in figures)
+
+    def test_how_v2_was_printed(self, figures):
+        """MACs cut to whole millions, parameters without those of batch norms: every figure, to its last digit."""
+        for figure in (f for f in figures if f.architecture == "mobilenet_v2"):
+            cost = imagenet_cost("mobilenet_v2", figure.alpha, figure.resolution)
+            norms = sum(layer.trainable for layer in cost.layers if layer.kind == "BatchNormalization")
+            told = str(cost.macs // 10**6) if figure.column == "macs_m" else f"{(cost.trainable - norms) / 1e6:.2f}"
+            assert told == figure.published
 
     def test_a_difference_that_nothing_explains_is_an_error(self, monkeypatch):
         monkeypatch.setattr(module, "STALE", {})
@@ -102,6 +110,8 @@ class TestKeras:
         }
         assert {name: (row["total"], row["macs"]) for name, row in found.items()} == expected
         assert found["b"]["trainable"] == 16
+        windows = {"a": (3, 3), "b": (), "c": (5, 5), "d": (3, 3), "e": (3, 3), "f": (1, 1), "g": ()}
+        assert {name: row["window"] for name, row in found.items()} == windows
 
     def test_nested_frozen_and_as_a_sequence(self):
         import keras
@@ -156,6 +166,7 @@ class TestTflite:
                 "CONV_2D",
                 "FULLY_CONNECTED",
             ]
+            assert [layer.window for layer in cost.layers if layer.macs] == [(3, 3), (3, 3), (1, 1), ()]
 
     def test_half_precision_weights_and_a_transposed_convolution(self, tmp_path):
         import keras

@@ -16,8 +16,9 @@ from mbhelpers.models.families import (
 from mbhelpers.models.load import load_keras
 from mbhelpers.models.weights import ARCHITECTURES, keras_file_name
 from mbhelpers.preprocessing import preset
-from mbhelpers.quantization.tflite import float_operators, to_int8
+from mbhelpers.quantization.tflite import float_operators, to_float, to_int8
 from mbhelpers.records import Record
+from mbhelpers.rows import published_table
 
 from . import tiny
 
@@ -35,6 +36,14 @@ FEATURES = {
     ("mobilenet_v2", 1.4): 1792,
 }
 """Channels of the last feature map where they are not 1280."""
+
+
+@pytest.mark.parametrize("family", ["v2", "v3", "edgetpu"])
+def test_every_published_network_is_tested_here(family):
+    rows = published_table(f"imagenet_mobilenet_{family}")
+    flavour = {"minimalistic": "_minimalistic"}
+    published = {(row["architecture"] + flavour.get(row.get("flavour", ""), ""), float(row["alpha"])) for row in rows}
+    assert published == {(name, alpha) for name, alpha in NETWORKS if name.startswith(f"mobilenet_{family}")}
 
 
 @pytest.mark.parametrize(("architecture", "alpha"), NETWORKS)
@@ -73,6 +82,14 @@ def test_a_step_of_training_then_int8_in_litert(architecture, alpha, tmp_path):
     expected = np.asarray(load_keras(tmp_path / "model.keras")(images.astype(np.float32), training=False))
     assert (expected.argmax(1) == labels).all(), "solved, saved and loaded"
     assert (scores.argmax(1) == expected.argmax(1)).mean() > 0.9
+    assert complexity(tmp_path / "model.tflite").macs == complexity(model).macs
+
+
+def test_a_converted_v2_costs_what_its_keras_model_does(tmp_path):
+    """Of the others, the test above asks the same."""
+    contract = preset("mbhelpers", 32)
+    model = build_classifier(3, 0.35, contract, weights="none")
+    (tmp_path / "model.tflite").write_bytes(to_float(model, Record(tiny.CLASSES, contract)))
     assert complexity(tmp_path / "model.tflite").macs == complexity(model).macs
 
 
@@ -157,7 +174,7 @@ class TestImagenet:
         network = build_imagenet("mobilenet_v3_small", 0.75, 32, "none").get_layer(NETWORK)
         expected = network.get_weights()
         path = tmp_path / keras_file_name(0.75, 32, "mobilenet_v3_small", classifier=True)
-        network.save(path)
+        tiny.save_published(network, path)
         for weights in (path, tmp_path):
             found = build_imagenet("mobilenet_v3_small", 0.75, 48, weights).get_weights()
             for one, two in zip(found, expected, strict=True):

@@ -95,7 +95,10 @@ def test_calibration_that_misses_the_range_is_refused_not_shipped(thin, narrow, 
         tflite.to_int8(thin.model, thin.record, narrow)
 
 
-@pytest.mark.parametrize(("name", "zero"), [("mbhelpers", {128}), ("st", {127, 128}), ("keras", {127, 128})])
+@pytest.mark.parametrize(
+    ("name", "zero"),
+    [("mbhelpers", {128}), ("st", {127, 128}), ("keras", {127, 128}), ("nxp", {127, 128}), ("slim", {127, 128})],
+)
 def test_every_preset_becomes_the_input_quantization(name, zero, tmp_path):
     contract = preset(name, tiny.SIDE)
     model = tiny.easy_model(preprocessing=contract)
@@ -209,14 +212,74 @@ def test_a_preprocessing_that_contradicts_the_file_is_refused(mean, std, fits, w
     if fits:
         assert Predictor(bare, mean=mean, std=std).preprocessing.mean == mean, why
         return
-    with pytest.raises(ValueError, match=r"means .* to the file's input"):
+    with pytest.raises(
+        ValueError, match=r"reads pixels as \(pixel - 128\) / 128, what was passed as \(pixel - .*mean nor"
+    ):
         Predictor(bare, mean=mean, std=std)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected", "why"),
+    [
+        ({}, Preprocessing(tiny.SIDE, "nearest", 128.0, 128.0), "ST's but for the range, which the file tells"),
+        ({"preset": "slim"}, Preprocessing(tiny.SIDE, "bilinear", 128.0, 128.0, central=0.875), "half a step apart"),
+        ({"preset": "mbhelpers"}, preset("mbhelpers", tiny.SIDE), "the very one"),
+        ({"preset": "keras", "resize": "nearest"}, Preprocessing(tiny.SIDE, "nearest", 128.0, 128.0), "passed wins"),
+        (
+            {"preset": "onnx", "mean": 128.0, "std": 128.0},
+            Preprocessing(tiny.SIDE, "bilinear", 128.0, 128.0, "crop", 0.875),
+            "the crop alone",
+        ),
+        ({"std": 128.5}, Preprocessing(tiny.SIDE, "nearest", 128.0, 128.5), "passed, and less than a step off"),
+    ],
+)
+def test_a_file_without_a_record_tells_its_own_range(options, expected, why, bare):
+    predictor = Predictor(bare, **options)
+    assert predictor.preprocessing == expected, why
+    assert predictor.preprocessing_assumed == (not options)
+
+
+def test_a_preset_of_another_range_is_refused(bare, thin):
+    with pytest.raises(
+        ValueError, match=r"reads pixels as \(pixel - 128\) / 128, preset 'onnx' as \(pixel - \[123.675, "
+    ):
+        Predictor(bare, preset="onnx")
+    with pytest.raises(ValueError, match="unknown preprocessing 'vgg'"):
+        Predictor(bare, preset="vgg")
+    with pytest.raises(ValueError, match=r"own preprocessing, stretch, bilinear, \(pixel - 128\) / 128; pass none"):
+        Predictor(thin.int8, preset="slim")
+    assert not Predictor(thin.int8, preset="mbhelpers").preprocessing_assumed, "what the record says may be said again"
+
+
+def test_a_mean_for_each_channel_goes_the_whole_way(thin, tmp_path):
+    """Three roads to the same scores: a Rescaling layer of three scales, float values in, and NumPy."""
+    contract = preset("onnx", tiny.SIDE)
+    model = tiny.easy_model(preprocessing=contract)
+    rescaled = model.get_layer("rescaling")(thin.images.astype(np.float32))
+    np.testing.assert_allclose(rescaled, contract.normalize(thin.images), atol=1e-5)
+    record = Record(tiny.CLASSES, contract)
+    keras_file = tiny.save(model, record, tmp_path / "model.keras")
+    bare = tiny.save(model, None, tmp_path / "bare.keras")
+    board = tmp_path / "model.tflite"
+    board.write_bytes(tflite.to_float(model, record))
+    predictors = [Predictor(keras_file), Predictor(bare, preset="onnx"), Predictor(board)]
+    for predictor in predictors:
+        np.testing.assert_allclose(predictor.preprocessing.mean, contract.mean, rtol=1e-6)
+        np.testing.assert_allclose(predictor.preprocessing.std, contract.std, rtol=1e-6)
+    first, *others = [predictor.predict(thin.images) for predictor in predictors]
+    assert np.ptp(first) > 0.5
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=1e-5)
+    with pytest.raises(ValueError, match=r"reads pixels as \(pixel - \[123.675, .* preset 'keras'"):
+        Predictor(bare, preset="keras")
+    with pytest.raises(ValueError, match=r"computes pixel \* .* its preprocessing record says"):
+        tflite.to_float(model, Record(tiny.CLASSES, preset("keras", tiny.SIDE)))
 
 
 def test_a_record_that_contradicts_the_file_is_refused(bare, thin, tmp_path):
     lying = tmp_path / "lying.tflite"
     lying.write_bytes(add_to_tflite(bare.read_bytes(), Record(tiny.CLASSES, Preprocessing(tiny.SIDE, mean=0, std=255))))
-    with pytest.raises(ValueError, match=r"means .* to the file's input"):
+    with pytest.raises(ValueError, match=r"as \(pixel - 128\) / 128, its record as \(pixel - 0\) / 255; make the file"):
         Predictor(lying)
     with pytest.raises(ValueError, match="carries its own preprocessing"):
         Predictor(thin.int8, mean=0)

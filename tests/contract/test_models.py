@@ -50,13 +50,13 @@ def legacy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mobilenet_file(tmp_path_factory):
-    """An untrained MobileNetV2 0.35 as a file under Keras' own name, and its weights."""
+    """Weights of an untrained MobileNetV2 0.35 in the form and under the name that Keras publishes them, and they."""
     import keras
 
     keras.utils.set_random_seed(5)
     backbone = build_backbone(0.35, 32, "none")
     path = tmp_path_factory.mktemp("weights") / keras_file_name(0.35, 32)
-    backbone.save(path)
+    tiny.save_published(backbone, path)
     return path, backbone.get_weights()
 
 
@@ -121,7 +121,7 @@ class TestWeights:
             build_backbone(0.5, 32, path.parent)
 
     def test_of_another_network_are_refused(self, legacy):
-        with pytest.raises(ValueError, match="does not fit backbone"):
+        with pytest.raises(ValueError, match="holds no backbone"):
             build_backbone(0.35, 32, legacy[0])
 
     @pytest.mark.parametrize(

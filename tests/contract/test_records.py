@@ -127,5 +127,7 @@ def test_a_record_that_contradicts_the_models_own_rescaling_is_refused(thin, tmp
     path = tmp_path / "model.keras"
     thin.model.save(path)
     add_to_keras(path, Record(thin.record.classes, preset("st", thin.record.preprocessing.resolution)))
-    with pytest.raises(ValueError, match=r"computes \(pixel - 128\) / 128, its record says \(pixel - 127.5\) / 127.5"):
+    with pytest.raises(
+        ValueError, match=r"reads pixels as \(pixel - 128\) / 128, its record as \(pixel - 127.5\) / 127.5"
+    ):
         Predictor(path)

@@ -14,6 +14,8 @@ from mbhelpers.data import tfds as under_test
 from mbhelpers.data.catalog import CATALOG
 from mbhelpers.data.class_names import COCO, COCO_IDS, FOODS, PLANTS
 from mbhelpers.data.folder import scan
+from mbhelpers.data.imagenet import read_imagenet
+from mbhelpers.data.imagenet_sets import SETS
 from mbhelpers.data.split import PARTS, make_split
 from mbhelpers.data.tfds import write_out
 
@@ -187,6 +189,15 @@ def zipped(path, members):
     return path
 
 
+def packed_as(path, members):
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as packed:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            packed.addfile(info, io.BytesIO(content))
+    return path
+
+
 def content_of(folder):
     return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
 
@@ -220,11 +231,7 @@ def test_food101_keeps_ids_and_the_official_split(serve, draw, tmp_path):
     for part, listed in ids.items():
         files[f"meta/{part}.json"] = json.dumps(listed).encode()
         files |= {f"images/{key}.jpg": jpeg(draw, k) for k, keys in enumerate(listed.values()) for key in keys}
-    with tarfile.open(tmp_path / "food-101.tar.gz", "w:gz") as packed:
-        for name, content in files.items():
-            info = tarfile.TarInfo(f"food-101/{name}")
-            info.size = len(content)
-            packed.addfile(info, io.BytesIO(content))
+    packed_as(tmp_path / "food-101.tar.gz", {f"food-101/{name}": content for name, content in files.items()})
     serve({dataset.forms["original"][0].url: tmp_path / "food-101.tar.gz"})
     target = write_out(dataset, tmp_path / "home")
     assert target == tmp_path / "home" / "food-101"
@@ -320,3 +327,42 @@ def test_other_categories_than_coco_s_are_refused(serve, draw, tmp_path, monkeyp
     with pytest.raises(ValueError, match="other categories than COCO's 80, or another order"):
         write_out(CATALOG["coco2017_80"], tmp_path / "home")
     assert not (tmp_path / "home" / "coco").exists()
+
+
+@pytest.fixture(scope="module")
+def imagenet_v2(tmp_path_factory, draw):
+    """Two images each of three classes, in the form of the official archive."""
+    source = SETS["imagenet_v2"].forms["matched-frequency"][0]
+    files = {f"{label}/{k}{label:038x}.jpeg": jpeg(draw, 10 * label + k) for label in (0, 2, 10) for k in (1, 2)}
+    members = {f"{source.gives}/{name}": content for name, content in files.items()}
+    return packed_as(tmp_path_factory.mktemp("v2") / source.file, members), files
+
+
+def test_imagenet_v2_comes_in_its_numbered_folders(serve, imagenet_v2, tmp_path):
+    dataset, (archive, files) = SETS["imagenet_v2"], imagenet_v2
+    asked = serve({dataset.forms["matched-frequency"][0].url: archive})
+    target = write_out(dataset, tmp_path)
+    assert asked == [dataset.forms["matched-frequency"][0].url]
+    assert target == tmp_path / "imagenetv2-matched-frequency-format-val"
+    assert content_of(target) == files
+    found = read_imagenet(target)
+    assert (found.layout, found.labels.tolist()) == ("numbered folders", [0, 0, 10, 10, 2, 2])
+    assert write_out(dataset, tmp_path) == target and len(asked) == 1, "what is there is not fetched again"
+
+
+def test_imagenet_comes_in_folders_named_by_wnid(draw, no_network, tmp_path):
+    dataset = SETS["imagenet2012"]
+    place = tmp_path / "tfds" / "downloads" / "manual" / "ILSVRC2012_img_val.tar"
+    with pytest.raises(ValueError, match=rf"get it from https://image-net.org/.*, lay it at {place}"):
+        write_out(dataset, tmp_path)
+    assert not (tmp_path / "ILSVRC2012_img_val").exists()
+    files = {f"ILSVRC2012_val_{k:08d}.JPEG": jpeg(draw, k) for k in (1, 2, 3)}
+    place.parent.mkdir(parents=True)
+    packed_as(place, files)
+    target = write_out(dataset, tmp_path)
+    wnids = ("n01751748", "n09193705", "n02105855")  # a sea snake, an alp, a Shetland sheepdog: the official labels
+    assert content_of(target) == {
+        f"{wnid}/{name}": content for wnid, (name, content) in zip(wnids, files.items(), strict=True)
+    }
+    assert read_imagenet(tmp_path).labels.tolist() == [65, 230, 970]
+    assert not no_network

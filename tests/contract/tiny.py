@@ -177,3 +177,12 @@ def operators(content: bytes) -> list[str]:
 def without_seconds(history: list[dict[str, float]]) -> list[dict[str, float]]:
     """A history without its times, to be compared."""
     return [{key: value for key, value in line.items() if key != "seconds"} for line in history]
+
+
+def save_published(network, path: Path) -> None:
+    """Write a network's weights alone, in the HDF5 form in which Keras publishes its ImageNet weights."""
+    import h5py
+    from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
+
+    with h5py.File(path, "w") as file:
+        save_weights_to_hdf5_group(file, network)

@@ -8,6 +8,7 @@ import pytest
 
 from mbhelpers import cli
 from mbhelpers.data.catalog import CATALOG
+from mbhelpers.data.imagenet_sets import SETS
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def call(monkeypatch, capsys):
 def test_list(call):
     status, out, _ = call("list", "--json")
     assert status == 0
-    assert [line["name"] for line in json.loads(out)] == list(CATALOG)
+    assert [line["name"] for line in json.loads(out)] == [*CATALOG, *SETS]
     [food] = [line for line in json.loads(call("list", "--json")[1]) if line["name"] == "food101"]
     [archive] = food["archives"]["original"]
     assert archive["url"].endswith("/food-101.tar.gz")

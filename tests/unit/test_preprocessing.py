@@ -1,5 +1,6 @@
 import contextlib
 import io
+import json
 
 import numpy as np
 import pytest
@@ -152,10 +153,12 @@ class TestAspect:
         return Image.fromarray(picture)
 
     @pytest.mark.parametrize("resize", ["bilinear", "nearest"])
-    @pytest.mark.parametrize("aspect", ["stretch", "crop", "pad"])
+    @pytest.mark.parametrize(
+        ("aspect", "central"), [("stretch", 1), ("stretch", 0.875), ("crop", 1), ("crop", 0.8), ("pad", 1)]
+    )
     @pytest.mark.parametrize(("width", "height"), [(200, 120), (97, 201), (64, 64), (300, 299), (31, 50)])
-    def test_a_rectangle_and_its_box_land_together(self, aspect, resize, width, height):
-        contract = Preprocessing(64, resize, mean=0.0, aspect=aspect)
+    def test_a_rectangle_and_its_box_land_together(self, aspect, central, resize, width, height):
+        contract = Preprocessing(64, resize, mean=0.0, aspect=aspect, central=central)
         left, top, right, bottom = int(width * 0.4), int(height * 0.35), int(width * 0.6), int(height * 0.7)
         white = contract.fit(self.marked(width, height, (left, top, right, bottom)))[..., 0] > 127
         rows, columns = np.nonzero(white.any(1))[0], np.nonzero(white.any(0))[0]
@@ -211,6 +214,33 @@ class TestAspect:
         assert np.isfinite(moved).all()
         assert (moved[:, :2] < moved[:, 2:]).all()
 
+    def test_slim_keeps_the_middle_seven_eighths(self, draw):
+        picture = draw(4, side=128).resize((160, 96))
+        cut = picture.crop((10, 6, 150, 90))
+        difference = np.abs(preset("slim", 64).fit(picture).astype(int) - Preprocessing(64).fit(cut))
+        assert difference[1:-1, 1:-1].max() <= 1 and difference.max() < 9, (
+            "but for what lies beyond the edge of the cut"
+        )
+
+    def test_onnx_is_short_side_256_and_centre_crop_224(self, draw):
+        """Exact where the short side is 256 already; else about the same picture, resampled once and not twice."""
+        contract = preset("onnx", 224)
+        picture = draw(4, side=256).resize((320, 256))
+        np.testing.assert_array_equal(contract.fit(picture), np.asarray(picture)[16:240, 48:272])
+        larger = draw(4, side=512).resize((640, 512))
+        theirs = np.asarray(larger.resize((320, 256), Image.Resampling.BILINEAR).crop((48, 16, 272, 240)))
+        difference = np.abs(contract.fit(larger).astype(int) - theirs)
+        assert difference.mean() < 0.2 and difference.max() <= 3
+
+    def test_a_picture_of_the_right_size_is_still_cut(self, draw):
+        picture = draw(1, side=32)
+        assert (Preprocessing(32, central=0.875).fit(picture) != np.asarray(picture)).any()
+
+    def test_bars_have_the_colour_of_the_mean(self):
+        contract = Preprocessing(32, mean=(123.675, 300.0, -5.0), aspect="pad")
+        assert contract.fill == (124, 255, 0)
+        assert (contract.fit(Image.new("RGB", (64, 32)))[[0, -1]] == contract.fill).all()
+
     def test_a_square_is_the_same_in_all(self, draw):
         pictures = [Preprocessing(32, aspect=a).fit(draw(2, side=64)) for a in ("stretch", "crop", "pad")]
         np.testing.assert_array_equal(pictures[0], pictures[1])
@@ -233,6 +263,35 @@ def test_presets_differ_where_their_authors_do():
         assert preset(name, 8).normalize(ends).tolist() == [-1, 1]
     assert preset("st", 8).resize == "nearest"
     assert preset("keras", 8).resize == "bilinear"
+    for name in ("nxp", "slim"):
+        assert preset(name, 8).normalize(ends).tolist() == [-1, 1]
+    black, white = preset("onnx", 8).normalize(np.array([[0, 0, 0], [255, 255, 255]], np.uint8))
+    np.testing.assert_allclose(black, [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225], rtol=1e-6)
+    np.testing.assert_allclose(white, [0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mbhelpers", "stretch, bilinear, (pixel - 128) / 128"),
+        ("slim", "stretch, middle 87.5 %, bilinear, (pixel - 127.5) / 127.5"),
+        (
+            "onnx",
+            "crop, middle 87.5 %, bilinear, (pixel - [123.675, 116.28, 103.53]) / [58.395, 57.12, 57.375]",
+        ),
+    ],
+)
+def test_a_contract_in_words(name, expected):
+    assert str(preset(name, 224)) == expected
+
+
+@pytest.mark.parametrize("name", ["st", "onnx"])
+def test_a_rescaling_layer_of_the_same_range(name):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3)).astype(np.uint8)
+    scale, offset = preset(name, 4).scale_and_offset
+    np.testing.assert_allclose(
+        pixels * np.array(scale) + np.array(offset), preset(name, 4).normalize(pixels), atol=1e-6
+    )
 
 
 def cut(content: bytes) -> bytes:
@@ -284,11 +343,16 @@ def test_a_missing_image_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message", "why"),
     [
-        (lambda: preset("slim", 8), "choose from " + ", ".join(PRESETS), "unknown preset lists the known"),
+        (lambda: preset("vgg", 8), "choose from " + ", ".join(PRESETS), "unknown preset lists the known"),
         (lambda: Preprocessing(8, "lanczos"), "choose from nearest, bilinear", "unknown resize likewise"),
         (lambda: Preprocessing(8, aspect="fit"), "choose from stretch, crop, pad", "ST's word for stretch"),
         (lambda: Preprocessing(0), "must be positive", "no pixels"),
         (lambda: Preprocessing(8, std=0.0), "must be positive", "a division by zero later"),
+        (lambda: Preprocessing(8, std=(58.0, 0.0, 57.0)), "must be positive", "in one channel"),
+        (lambda: Preprocessing(8, mean=(1.0, 2.0)), "mean is one number or three", "two channels"),
+        (lambda: Preprocessing(8, central=0.0), "above 0 and up to 1, not 0", "nothing left"),
+        (lambda: Preprocessing(8, central=87.5), "above 0 and up to 1, not 87.5", "percent"),
+        (lambda: Preprocessing(8, aspect="pad", central=0.875), "'pad' keeps the whole picture", "a contradiction"),
         (lambda: Preprocessing.from_json({"resolution": 8, "crop": 1}), "not a preprocessing record", "unknown"),
         (lambda: Preprocessing.from_json({"mean": 8}), "not a preprocessing record", "missing field"),
     ],
@@ -299,14 +363,19 @@ def test_errors(make, message, why):
     assert message in str(error.value), why
 
 
-def test_json_comes_back():
-    contract = Preprocessing(96, "nearest", 127.5, 63.0, "pad")
-    assert Preprocessing.from_json(contract.to_json()) == contract
+@pytest.mark.parametrize("contract", [Preprocessing(96, "nearest", 127.5, 63.0, "pad"), preset("onnx", 96)])
+def test_json_comes_back(contract):
+    assert Preprocessing.from_json(json.loads(json.dumps(contract.to_json()))) == contract
 
 
 def test_a_record_from_before_there_was_an_aspect_means_stretch():
     old = {"resolution": 96, "resize": "nearest", "mean": 127.5, "std": 127.5}
     assert Preprocessing.from_json(old) == Preprocessing(96, "nearest", 127.5, 127.5, "stretch")
+
+
+def test_a_record_from_before_there_was_a_central_share_means_all_of_it():
+    old = {"resolution": 96, "resize": "nearest", "mean": 127.5, "std": 127.5, "aspect": "crop"}
+    assert Preprocessing.from_json(old) == Preprocessing(96, "nearest", 127.5, 127.5, "crop", 1.0)
 
 
 def test_changed_keeps_what_is_none():

@@ -46,8 +46,8 @@ LAYERS = [
     ("training", "quantization", "inference"),
     ("evaluation",),
     ("reporting",),
-    ("stages",),
-    ("notebooks", "cli", "cli_data", "training.sample_backbone"),  # commands: nothing below imports them
+    ("stages", "pretrained"),
+    ("notebooks", "cli", "cli_data", "cli_weights", "training.sample_backbone"),  # commands: nothing below imports them
 ]
 
 
@@ -122,7 +122,7 @@ def test_only_settings_reads_the_environment():
     assert set(readers) == {"settings"}, f"move it to settings.py: {readers}"
 
 
-LIGHT = (*LAYERS[0], "data", "evaluation", "reporting", "cli", "cli_data")
+LIGHT = (*LAYERS[0], "data", "evaluation", "reporting", "cli", "cli_data", "cli_weights")
 LIGHT_MODULES = ("quantization.calibration", "models.weights", "training.recipes", "stages", "notebooks")
 
 

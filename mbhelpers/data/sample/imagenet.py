@@ -7,8 +7,7 @@
 
 Two orders are in use, and mixing them up is an old trap: the numbers of the ground truth are those of the
 development kit (`map_clsloc.txt`: 1 is n02119789), while models count the sorted wnids from 0 (line k + 1 of
-`synset_words.txt` is class k; 0 is n01440764). The wnids are read from the installed tensorflow_datasets package,
-which lists them in the development kit's order. The names are those of what is drawn, such as
+`synset_words.txt` is class k; 0 is n01440764). The names are those of what is drawn, such as
 "spiral_in_red_and_mint", since no picture shows what its wnid stands for.
 
 Each of the 1000 classes has one of 20 shapes and one of 50 pairs of colours, of which one is that of the dark parts
@@ -17,7 +16,6 @@ is CMYK.
 """
 
 import io
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +23,8 @@ from PIL import Image
 
 from mbhelpers import files, settings
 from mbhelpers.data.drawing.shapes import SHAPES, draw_shape
+from mbhelpers.data.imagenet import CLASSES, development_kit
 
-CLASSES = 1000
 _DARK = {
     "black": (14, 14, 16), "brown": (70, 34, 10), "red": (125, 6, 14), "olive": (70, 70, 0), "green": (0, 74, 24),
     "teal": (0, 76, 82), "blue": (8, 34, 130), "indigo": (46, 6, 110), "purple": (98, 0, 98), "crimson": (118, 0, 58),
@@ -59,12 +57,11 @@ def write_sample(root: Path, *, images: int = 100, seed: int = settings.DEFAULT_
 
     Raises:
         FileExistsError: the folder exists and `overwrite` is false.
-        ValueError: tensorflow_datasets is not installed.
     """
     final = Path(root) / "imagenet"
     if final.exists() and not overwrite:
         raise FileExistsError(f"{final} exists; pass overwrite=True (--overwrite) or choose another folder")
-    wnids = synsets()
+    wnids = development_kit()
     lines = [f"{wnid} {number} {class_name(number)}\n" for number, wnid in enumerate(wnids, start=1)]
     words = sorted(f"{wnid} {class_name(number)}\n" for number, wnid in enumerate(wnids, start=1))
     numbers = np.random.default_rng([seed, 0]).integers(1, CLASSES + 1, images).tolist()
@@ -83,28 +80,6 @@ def write_sample(root: Path, *, images: int = 100, seed: int = settings.DEFAULT_
         (folder / "synset_words.txt").write_text("".join(words), encoding="utf-8")
         (folder / "LICENSE.txt").write_text(_LICENSE, encoding="utf-8")
     return final
-
-
-def synsets() -> list[str]:
-    """Give the 1000 wnids in the order of the development kit's numbers, which begin at 1.
-
-    They come from a text file of the installed tensorflow_datasets package, which is not imported.
-
-    Raises:
-        ValueError: the package is not installed, or its list is not where it was, or not of 1000.
-    """
-    package = find_spec("tensorflow_datasets")
-    if package is None or package.origin is None:
-        raise ValueError("the wnids of ImageNet come from tensorflow_datasets, which is missing; install it with pip")
-    # Beside it lies imagenet2012/labels.txt, which is in the order of the wnids.
-    listed = Path(package.origin).parent / "image_classification" / "imagenet_resized_labels.txt"
-    wnids = listed.read_text(encoding="utf-8").split() if listed.is_file() else []
-    if len(set(wnids)) != CLASSES:
-        raise ValueError(
-            f"expected {CLASSES} wnids in {listed}, found {len(set(wnids))}; "
-            "install the version of tensorflow-datasets that constraints.txt names"
-        )
-    return wnids
 
 
 def class_name(number: int) -> str:

@@ -11,6 +11,7 @@ from mbhelpers.data import download, transfer
 from mbhelpers.data.catalog import CATALOG, Archive, Dataset
 from mbhelpers.data.class_names import FLOWERS, FOODS, PLANTS
 from mbhelpers.data.fetch import fetch, form_of, missing, top_folder
+from mbhelpers.data.imagenet_sets import SETS
 
 from .test_unpack import content_of, make_tgz, make_zip
 from .website import website
@@ -215,3 +216,15 @@ def test_the_room_for_all_is_asked_for_before_the_first_byte(site, tmp_path, mon
     monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: SimpleNamespace(free=29 * 10**9))
     with pytest.raises(ValueError, match=r"needs 29.7 GB .* 742 MB are missing"):
         fetch(CATALOG["coco2017_80"], tmp_path)
+
+
+def test_an_archive_that_takes_an_account_is_not_asked_for(site, tmp_path):
+    [archive] = SETS["imagenet2012"].forms["validation"]
+    dataset = replace(SETS["imagenet2012"], forms={"validation": (replace(archive, url=site.address),)})
+    with pytest.raises(
+        ValueError, match=r"ILSVRC2012_img_val.tar is given to those who register: get it from .* tfds, or"
+    ):
+        fetch(dataset, tmp_path)
+    assert not site.asked
+    (tmp_path / "ILSVRC2012_img_val").mkdir()
+    assert fetch(dataset, tmp_path) == tmp_path / "ILSVRC2012_img_val", "unpacked by hand"

@@ -1,11 +1,12 @@
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mbhelpers.data.imagenet import read_imagenet, read_names
+from mbhelpers.data.imagenet import class_names, development_kit, is_imagenet, read_imagenet, read_names, wnids
 from mbhelpers.data.sample import imagenet as drawn_imagenet
 
 TENCH, KIT_FOX, TOILET_TISSUE = "n01440764", "n02119789", "n15075141"
@@ -35,6 +36,34 @@ def drawn(tmp_path_factory) -> Path:
     return drawn_imagenet.write_sample(tmp_path_factory.mktemp("drawn"), images=12)
 
 
+class TestTable:
+    def test_names_and_wnids_stand_in_the_order_of_models(self):
+        assert len(wnids()) == len(set(wnids())) == 1000 and list(wnids()) == sorted(wnids())
+        assert all(re.fullmatch(r"n\d{8}", wnid) for wnid in wnids())
+        named = dict(zip(wnids(), class_names(), strict=True))
+        assert (named[TENCH], named[KIT_FOX], named[TOILET_TISSUE]) == ("tench", "kit fox", "toilet tissue")
+        assert [class_names()[k] for k in (1, 207, 281, 404, 817, 985)] == [
+            "goldfish", "golden retriever", "tabby", "airliner", "sports car", "daisy",
+        ]  # fmt: skip
+
+    def test_no_two_names_are_alike(self):
+        assert len({name.lower() for name in class_names()}) == 1000
+        assert [class_names()[k] for k in (134, 517, 264, 474, 638, 639)] == [
+            "crane (bird)", "crane (machine)", "Cardigan (dog)", "cardigan (garment)", "maillot (tights)",
+            "maillot (tank suit)",
+        ]  # fmt: skip
+        assert not [name for name in class_names() if name != name.strip() or "," in name or "_" in name]
+
+    def test_the_lists_of_tensorflow_datasets_say_the_same(self):
+        """Its labels are in the order of models; of the validation images the ground truth begins 490, 361, 171, ..."""
+        lists = Path(find_spec("tensorflow_datasets").origin).parent / "datasets" / "imagenet2012"
+        assert tuple((lists / "labels.txt").read_text().split()) == wnids()
+        first = (lists / "validation_labels.txt").read_text().split()[:10]
+        kit = development_kit()
+        assert [kit.index(wnid) + 1 for wnid in first] == [490, 361, 171, 822, 297, 482, 13, 704, 599, 164]
+        assert sorted(kit) == list(wnids())
+
+
 class TestFlat:
     def test_labels_are_the_place_among_the_sorted_wnids(self, tmp_path):
         lay(
@@ -48,15 +77,11 @@ class TestFlat:
         found = read_imagenet(tmp_path)
         assert found.paths.tolist() == [f"{TENCH}_tench.jpg", f"{KIT_FOX}_kit_fox.JPEG", f"{TOILET_TISSUE}_1234.JPEG"]
         assert found.labels.tolist() == [0, 278, 999] and found.labels.dtype == np.int64
-        assert (found.layout, len(found), len(set(found.wnids))) == ("flat", 3, 1000)
-        assert (found.names[0], found.names[278]) == ("tench", "kit_fox")
-        assert found.names[999] == TOILET_TISSUE, "a number names nothing"
-        assert found.names[1] == "n01443537", "nor does what isn't there"
+        assert (found.layout, len(found), found.names) == ("flat", 3, class_names())
         assert all(file.is_file() for file in found.files())
 
     def test_a_list_of_names_beside_the_images(self, tmp_path):
-        wnids = sorted(drawn_imagenet.synsets())
-        write(tmp_path / "synset_words.txt", *(f"{wnid} thing {k}, stuff" for k, wnid in enumerate(wnids)))
+        write(tmp_path / "synset_words.txt", *(f"{wnid} thing {k}, stuff" for k, wnid in enumerate(wnids())))
         lay(tmp_path, f"{TENCH}_tench.JPEG")
         assert read_imagenet(tmp_path).names[0] == "thing 0, stuff"
         other = write(tmp_path / "own.txt", *(f"own {k}" for k in range(1000)))
@@ -94,8 +119,8 @@ class TestValidation:
         assert (found.layout, len(found)) == ("validation", 12)
         numbers = [int(line) for line in (drawn / "ILSVRC2012_validation_ground_truth.txt").read_text().split()]
         assert [found.names[label] for label in found.labels] == [drawn_imagenet.class_name(k) for k in numbers]
-        kit = drawn_imagenet.synsets()
-        assert [found.wnids[label] for label in found.labels] == [kit[number - 1] for number in numbers]
+        kit = development_kit()
+        assert [wnids()[label] for label in found.labels] == [kit[number - 1] for number in numbers]
         assert not np.array_equal(found.labels, np.array(numbers) - 1), "the trap"
         assert all(Image.open(file).size for file in found.files())
 
@@ -134,6 +159,27 @@ class TestValidation:
         write(tmp_path / "ILSVRC2012_validation_ground_truth.txt", 490, 361, 171)
         lay(tmp_path, "ILSVRC2012_val_00000003.JPEG")
         assert read_imagenet(tmp_path).labels.tolist() == [230], "by the number in the name, not by position"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected", "why"),
+    [
+        ((f"{TENCH}_a.JPEG",), True, "flat"),
+        (("ILSVRC2012_val_00000001.JPEG",), True, "validation images, with or without labels"),
+        (("ILSVRC2012_img_val/ILSVRC2012_val_00000001.JPEG",), True, "the folder around them"),
+        ((f"{KIT_FOX}/a.jpg", "notes/b.txt"), True, "class folders, and another to be named in the error"),
+        ((f"val/{TENCH}/a.jpg",), True, "validation images as class folders"),
+        (("0/a.jpg", "10/a.jpg"), True, "numbers"),
+        (("cat/a.jpg", "dog/b.jpg"), False, "other classes"),
+        (("val/cat/a.jpg", "val/dog/a.jpg"), False, "other classes, in parts"),
+        (("a.jpg",), False, "any image"),
+        (("0/a.jpg", "1000/a.jpg"), False, "no class of the 1000"),
+        ((), False, "nothing"),
+    ],
+)
+def test_the_layouts_are_recognised_by_their_names(names, expected, why, tmp_path):
+    assert is_imagenet(lay(tmp_path, *names)) == expected, why
+    assert not is_imagenet(tmp_path / "gone")
 
 
 class TestRefused:
@@ -201,16 +247,15 @@ class TestNames:
 
     @pytest.mark.parametrize("form", ["{wnid} name {label}", "{wnid}\tname {label}", "{wnid} {number} name {label}"])
     def test_by_wnid_in_any_order(self, form, tmp_path):
-        kit = drawn_imagenet.synsets()
-        ordered = sorted(kit)
+        kit = development_kit()
         lines = [
-            form.format(wnid=wnid, number=number, label=ordered.index(wnid)) for number, wnid in enumerate(kit, start=1)
+            form.format(wnid=wnid, number=number, label=wnids().index(wnid)) for number, wnid in enumerate(kit, start=1)
         ]
         assert read_names(write(tmp_path / "a.txt", *lines)) == tuple(f"name {k}" for k in range(1000))
 
     def test_wnids_alone(self, tmp_path):
-        kit = drawn_imagenet.synsets()
-        assert read_names(write(tmp_path / "a.txt", *kit)) == tuple(sorted(kit))
+        kit = development_kit()
+        assert read_names(write(tmp_path / "a.txt", *kit)) == wnids()
 
     @pytest.mark.parametrize(
         ("lines", "message", "why"),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mbhelpers.quantization.calibration import calibration_set
+from mbhelpers.quantization.calibration import calibration_set, list_images
 
 
 def labels_of(*counts: int) -> np.ndarray:
@@ -51,3 +51,28 @@ def test_every_image_can_be_chosen():
 def test_errors(labels, n):
     with pytest.raises(ValueError, match=f"one image or more, not {n} of {len(labels)}"):
         calibration_set(np.array(labels, np.int64), n, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("names", "groups", "why"),
+    [
+        (["b/1.jpg", "a/2.PNG", "a/deep/3.jpeg"], [0, 0, 1], "class folders, however deep"),
+        (["2.jpg", "1.webp", "notes.txt", ".hidden.jpg"], [0, 0], "one folder of images, and what is none"),
+        (["n02_x.jpg", "n00000002_a.JPEG", "n00000001_b.JPEG", "n00000002_c.JPEG"], [1, 2, 2, 0], "wnids in the names"),
+        (["n00000001/n00000001_1.jpg", "n00000002/1.jpg"], [0, 1], "folders named by wnid"),
+    ],
+)
+def test_images_are_listed_in_groups(names, groups, why, tmp_path):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    listed, found = list_images(tmp_path)
+    assert listed == sorted(name for name in names if not name.startswith((".", "notes"))), why
+    assert found.tolist() == groups, why
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"has no images \(\.jpg, "):
+        list_images(tmp_path)
+    with pytest.raises(ValueError, match="no folder at"):
+        list_images(tmp_path / "none")
