@@ -133,14 +133,19 @@ def row_preprocessing(run: Run) -> Preprocessing:
     return preset("mbhelpers", run.row.resolution)
 
 
-def part_images(run: Run, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """One part of the split as uint8 images (N, H, W, 3) and labels (N,), at the row's size."""
+def part_images(run: Run, *parts: str) -> tuple[np.ndarray, np.ndarray]:
+    """Parts of the split as uint8 images (N, H, W, 3) and labels (N,), at the row's size."""
     split = prepare(run)
     root = source.locate(run.row.dataset, run.data_dir)
-    contract, paths = row_preprocessing(run), split.paths[part]
+    contract, paths = row_preprocessing(run), np.concatenate([split.paths[part] for part in parts])
     large = 3 * contract.resolution**2 * len(paths) > MEMORY_FOR_IMAGES
     cache = settings.data_folder() / "cache" if large else None
-    return load_images(root, paths, contract, cache=cache), split.labels[part]
+    return load_images(root, paths, contract, cache=cache), np.concatenate([split.labels[part] for part in parts])
+
+
+def learned_parts(recipe: Recipe) -> tuple[str, ...]:
+    """The parts of the split that train; validation does where the recipe chooses no epoch by it."""
+    return ("train", "validation") if recipe.monitor == "none" else ("train",)
 
 
 def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":
@@ -210,7 +215,8 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
 
     path = run.folder / "model.keras"
     split = prepare(run)
-    recipe = (recipe or recipe_of(run)).fitted(len(split.paths["train"]))
+    recipe = recipe or recipe_of(run)
+    recipe = recipe.fitted(sum(len(split.paths[part]) for part in learned_parts(recipe)))
     if _done(run, "train"):
         record = read_record(path)
         if record is None or record.made["recipe"] != loads(dumps(recipe.to_json())):
@@ -255,8 +261,7 @@ def _lessons(run: Run, recipe: Recipe) -> tuple[dict[str, str], np.ndarray]:
     _check_same_split(teacher, run)
     scores, _ = view_outputs(
         load_keras(path),
-        part_images(teacher, "train")[0],
-        split.labels["train"],
+        *part_images(teacher, *learned_parts(recipe)),
         recipe,
         seed=run.seed,
         classes=len(split.classes),
@@ -270,13 +275,14 @@ def _learn(run: Run, recipe: Recipe, model: "keras.Model", taught: np.ndarray | 
     from mbhelpers.training.fit import fit, fit_on_features, split_classifier
     from mbhelpers.training.views import frozen_outputs, view_outputs
 
-    training, validation = (part_images(run, part) for part in ("train", "validation"))
+    training = part_images(run, *learned_parts(recipe))
+    validation = None if recipe.monitor == "none" else part_images(run, "validation")
     if recipe.train_backbone or not recipe.passes:
         return fit(model, training, validation, recipe, run.folder, seed=run.seed, taught=taught)
     trunk, head = split_classifier(model)
     classes = max(2, model.output_shape[1])
     views = view_outputs(trunk, *training, recipe, seed=run.seed, classes=classes, cache=run.folder / VIEWS)
-    held = frozen_outputs(trunk, validation[0]), validation[1]
+    held = (frozen_outputs(trunk, validation[0]), validation[1]) if validation else None
     return fit_on_features(head, views, held, recipe, run.folder, seed=run.seed, taught=taught)
 
 

@@ -110,16 +110,18 @@ def plot_counts(counts: dict[str, dict[str, int]]) -> "Figure":
 
 
 def plot_history(history: list[dict[str, float]]) -> "Figure":
-    """Loss and accuracy over the epochs, the epoch kept marked; `history` is what `fit` gives."""
+    """Loss and accuracy over the epochs, that of the least validation loss marked; `history` is what `fit` gives."""
     epochs = np.arange(1, len(history) + 1)
-    best = int(np.argmin([line["val_loss"] for line in history]))
+    validated = "val_loss" in history[0]
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     for axis, key, name in zip(axes, ("loss", "accuracy"), ("loss", "accuracy in %"), strict=True):
         factor = 100 if key == "accuracy" else 1
-        for prefix, part in (("", "train"), ("val_", "validation")):
+        for prefix, part in (("", "train"), ("val_", "validation"))[: 1 + validated]:
             values = [factor * line[prefix + key] for line in history]
             axis.plot(epochs, values, color=PART_COLOURS[part], label=part, marker="." if len(epochs) < 4 else "")
-        axis.axvline(best + 1, color=GREY, linestyle=":", label=f"kept: epoch {best + 1}")
+        if validated:
+            best = int(np.argmin([line["val_loss"] for line in history]))
+            axis.axvline(best + 1, color=GREY, linestyle=":", label=f"kept: epoch {best + 1}")
         axis.set(xlabel="epoch", ylabel=name)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)

@@ -25,7 +25,7 @@ STATE = "training_state.npz"
 def fit(
     model: "keras.Model",
     training: tuple[np.ndarray, np.ndarray],
-    validation: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray] | None,
     recipe: Recipe,
     folder: Path,
     *,
@@ -43,7 +43,8 @@ def fit(
     Args:
         model: from `build_classifier`; one sigmoid output or softmax.
         training: uint8 images (N, H, W, 3), in memory or mapped from a file, and integer labels (N,).
-        validation: likewise; nothing but the choice of the epoch, and a plateau, sees it.
+        validation: likewise; nothing but the choice of the epoch, and a plateau, sees it. None for none, where the
+            recipe's monitor needs none.
         recipe: what to do; `Recipe.fitted` adapts it to N.
         folder: where the state, the history and the logs go.
         seed: of order and augmentation. Initial weights and dropout were seeded when the model was built.
@@ -51,7 +52,7 @@ def fit(
         half: compute in float16 where it serves; None does so on a GPU.
 
     Returns:
-        One dict an epoch: loss, accuracy, val_loss, val_accuracy, learning_rate, seconds.
+        One dict an epoch: loss, accuracy, val_loss and val_accuracy (with validation), learning_rate, seconds.
 
     Raises:
         ValueError: images are not uint8 of the model's size, labels or `taught` don't fit, the loss is not finite, or
@@ -59,7 +60,7 @@ def fit(
     """
     load_tensorflow()
     side, outputs = model.input_shape[1], model.output_shape[1]
-    for images, labels in (training, validation):
+    for images, labels in (training, validation) if validation else (training,):
         check_pixels(images, side)
         _check_labels(labels, len(images), outputs)
     recipe = recipe.fitted(len(training[0]))
@@ -80,7 +81,7 @@ def fit(
     return _train(
         model,
         batches,
-        lambda: ordered_batches(*validation),
+        (lambda: ordered_batches(*validation)) if validation else None,
         recipe,
         folder,
         steps=steps,
@@ -93,7 +94,7 @@ def fit(
 def fit_on_features(
     head: "keras.Model",
     training: tuple[np.ndarray, np.ndarray],
-    validation: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray] | None,
     recipe: Recipe,
     folder: Path,
     *,
@@ -108,7 +109,7 @@ def fit_on_features(
         head: from features (B, C) to scores, as `split_classifier` gives it.
         training: features (passes * steps an epoch, B, C), in memory or mapped from a file, and labels in the same
             order: integers (passes * steps, B), or shares of classes (passes * steps, B, classes).
-        validation: features (N, C) and integer labels (N,).
+        validation: features (N, C) and integer labels (N,), or None.
         recipe: fitted to the images that the views were made of.
         folder: as for `fit`.
         seed: that of the views.
@@ -130,7 +131,8 @@ def fit_on_features(
         )
     if labels.ndim == 2:
         _check_labels(labels.reshape(-1), labels.size, outputs)
-    _check_labels(validation[1], len(validation[0]), outputs)
+    if validation:
+        _check_labels(validation[1], len(validation[0]), outputs)
 
     steps = len(features) // recipe.passes
     import tensorflow as tf
@@ -138,7 +140,7 @@ def fit_on_features(
     return _train(
         head,
         lambda first: _entries((features, labels), first * steps, recipe.epochs * steps),
-        lambda: tf.data.Dataset.from_tensor_slices(validation).batch(1024),
+        (lambda: tf.data.Dataset.from_tensor_slices(validation).batch(1024)) if validation else None,
         recipe,
         folder,
         steps=steps,
@@ -186,8 +188,8 @@ def _check_labels(labels: np.ndarray, n: int, outputs: int) -> None:
 def _check_taught(taught: np.ndarray | None, recipe: Recipe, steps: int, outputs: int) -> None:
     if (taught is None) != (recipe.distillation == 0):
         raise ValueError(
-            f"a recipe with distillation {recipe.distillation} and {'no ' if taught is None else ''}scores of a teacher;"
-            " give fit the scores (taught) exactly where the recipe has a teacher"
+            f"a recipe with distillation {recipe.distillation} and {'no ' if taught is None else ''}scores of a "
+            "teacher; give fit the scores (taught) exactly where the recipe has a teacher"
         )
     if taught is not None and (len(taught) != recipe.passes * steps or taught.shape[2] != outputs):
         raise ValueError(
@@ -199,7 +201,7 @@ def _check_taught(taught: np.ndarray | None, recipe: Recipe, steps: int, outputs
 def _train(
     model: "keras.Model",
     batches: Callable[[int], "tf.data.Dataset"],
-    validation: Callable[[], "tf.data.Dataset"],
+    validation: Callable[[], "tf.data.Dataset"] | None,
     recipe: Recipe,
     folder: Path,
     *,
@@ -214,6 +216,11 @@ def _train(
     from mbhelpers.training.keeper import Keeper
 
     outputs = model.output_shape[1]
+    if validation is None and recipe.monitor != "none":
+        raise ValueError(
+            f"the recipe keeps the epoch of the best {recipe.monitor}; give validation images, or set "
+            "its monitor to none"
+        )
     _check_taught(taught, recipe, steps, outputs)
     _set_batch_norm(model, recipe)
     identity |= {"recipe": recipe.to_json(), "parameters": model.count_params(), "half": half}
@@ -246,13 +253,13 @@ def _train(
 
 def _make_data(
     batches: Callable[[int], "tf.data.Dataset"],
-    validation: Callable[[], "tf.data.Dataset"],
+    validation: Callable[[], "tf.data.Dataset"] | None,
     recipe: Recipe,
     first: int,
     steps: int,
     outputs: int,
     taught: np.ndarray | None,
-) -> tuple["tf.data.Dataset", "tf.data.Dataset"]:
+) -> tuple["tf.data.Dataset", "tf.data.Dataset | None"]:
     """Training batches from epoch `first` on, and validation batches, with what the loss compares with."""
     import tensorflow as tf
 
@@ -268,7 +275,7 @@ def _make_data(
         if taught is not None:
             scores = _entries((taught,), first * steps, recipe.epochs * steps)
             training = tf.data.Dataset.zip(training, scores).map(beside)
-        return training, validation().map(targets)
+        return training, validation().map(targets) if validation else None
 
     return make()
 

@@ -123,7 +123,9 @@ class Keeper(keras.callbacks.Callback):
             temporary.write_text(table.getvalue(), encoding="utf-8")
 
     def best_epoch(self) -> int:
-        """The epoch that the monitor likes best, counted from 0; of equals the first."""
+        """The epoch that the monitor likes best, counted from 0; of equals the first. Without a monitor, the last."""
+        if self.recipe.monitor == "none":
+            return len(self.history) - 1
         return int(np.argmax([goodness(line, self.recipe) for line in self.history]))
 
     def finished(self) -> bool:
@@ -180,7 +182,7 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Keep the best weights, and the state."""
         line = {key: float(value) for key, value in (logs or {}).items()}
-        if not np.isfinite([line["loss"], line["val_loss"]]).all():
+        if not np.isfinite([line["loss"], line.get("val_loss", 0.0)]).all():
             self.broken, self.net.stop_training = True, True
             return
         line["learning_rate"] = self.rate
@@ -191,8 +193,9 @@ class Keeper(keras.callbacks.Callback):
             self.best = self.net.get_weights()
             self.averages.swap()
         self._save()
+        measure = "val_accuracy" if "val_accuracy" in line else "accuracy"
         self.bar.set_postfix_str(
-            f"epoch {epoch + 1}/{self.recipe.epochs}, val_accuracy {line['val_accuracy']:.3f}", refresh=False
+            f"epoch {epoch + 1}/{self.recipe.epochs}, {measure} {line[measure]:.3f}", refresh=False
         )
         if self.finished():
             self.net.stop_training = True

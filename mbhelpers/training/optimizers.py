@@ -74,7 +74,7 @@ def plateau_factor(recipe: Recipe, history: Sequence[dict[str, float]]) -> float
 
 
 def goodness(line: dict[str, float], recipe: Recipe) -> float:
-    """What an epoch's line of the history is judged by, larger is better."""
+    """What an epoch's line of the history is judged by, larger is better; the recipe's monitor is not "none"."""
     return line[recipe.monitor] if recipe.monitor == "val_accuracy" else -line[recipe.monitor]
 
 

@@ -42,7 +42,8 @@ class Recipe:
         ema: decay a step of a moving average of the weights, 0 for none. Validation and the model kept take the
             average. Over the first n steps the decay is at most (1 + n) / (10 + n).
         patience: epochs without a better `monitor` before training stops early.
-        monitor: "val_loss" or "val_accuracy"; the epoch where it is best is kept, of equals the first.
+        monitor: "val_loss" or "val_accuracy"; the epoch where it is best is kept, of equals the first. "none" keeps
+            the last epoch; since nothing is chosen by them, the validation images of a run then train too.
         train_backbone: False freezes everything but the classifier.
         start_from: the variant whose trained model this one starts from; empty for the row's weights.
         passes: 0 augments every epoch anew. With n, epochs repeat the views of the first n in turn, so that what a
@@ -78,7 +79,7 @@ class Recipe:
     batch_norm_momentum: float = 0.9
     ema: float = 0.0
     patience: int = 1000
-    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
+    monitor: Literal["val_loss", "val_accuracy", "none"] = "val_loss"
     train_backbone: bool = True
     start_from: str = ""
     passes: int = 0
@@ -104,6 +105,8 @@ class Recipe:
                 f"teacher {self.teacher!r} with distillation {self.distillation}: a teacher needs a share of the loss, "
                 "and the share a teacher; give both or neither"
             )
+        if self.monitor == "none" and self.schedule == "plateau":
+            raise ValueError("a plateau is one of validation; set monitor to val_loss or val_accuracy")
         if self.teacher and not self.passes:
             raise ValueError("a teacher scores a fixed number of views; set passes, such as 20, beside teacher")
 
@@ -126,7 +129,7 @@ _CHOICES = {
     "optimizer": ("adamw", "adam", "sgd", "rmsprop"),
     "schedule": ("cosine", "exponential", "plateau", "constant"),
     "batch_norm": ("train", "freeze"),
-    "monitor": ("val_loss", "val_accuracy"),
+    "monitor": ("val_loss", "val_accuracy", "none"),
 }
 _POSITIVE = (lambda x: x > 0, "more than 0")
 _NOT_NEGATIVE = (lambda x: x >= 0, "0 or more")

@@ -348,7 +348,9 @@ class TestTeacher:
         for variant, teacher in (("tl", "mobilenet_v2_0.35_64_fft"), ("fft", "mobilenet_v2_1.0_64_tl")):
             lessons = {"passes": 2, "teacher": teacher, "distillation": 0.5}
             monkeypatch.setitem(RECIPES, variant, replace(RECIPES[variant], **lessons))
-        with pytest.raises(ValueError, match=r"custom/mobilenet_v2_0.35_64_fft, the teacher of .* has a teacher itself"):
+        with pytest.raises(
+            ValueError, match=r"custom/mobilenet_v2_0.35_64_fft, the teacher of .* has a teacher itself"
+        ):
             stages.train(run_of(TL, own, tmp_path))
 
 

@@ -8,9 +8,7 @@ import pytest
 from mbhelpers.training.losses import accuracy, make_loss, make_targets
 from mbhelpers.training.recipes import Recipe
 
-TAUGHT = Recipe(
-    learning_rate=1.0, epochs=1, min_steps=0, passes=1, teacher="mobilenet_v2_1.0_224_tl", distillation=0.7
-)
+TAUGHT = Recipe(learning_rate=1.0, epochs=1, min_steps=0, passes=1, teacher="mobilenet_v2_1.0_224_tl", distillation=0.7)
 
 
 def probabilities(seed: int, n: int, classes: int) -> np.ndarray:

@@ -10,7 +10,8 @@ from mbhelpers.rows import Row, published_rows
 from mbhelpers.training.published_recipes import ST, published_recipe, run_recipe
 from mbhelpers.training.recipes import RECIPES
 
-# Data sets and resolutions, variant, learning rate, patience and factor of the plateau, early stopping, epochs, dropout.
+# Data sets and resolutions, variant, learning rate, patience and factor of the plateau, early stopping, epochs and
+# dropout.
 PLATEAUS = [
     ("flowers-128 plant_village-128", "tfs", 1e-2, 30, 0.5, 50, 1000, (0.5, 0.5), "A1"),
     ("flowers-128 flowers-224", "tl", 1e-3, 20, 0.1, 30, 1000, (0.3, 0.3), "A0"),
@@ -56,9 +57,7 @@ def test_there_is_one_for_every_published_row():
     assert {(row.dataset, row.resolution, row.variant) for row in rows} == set(ST)
 
 
-@pytest.mark.parametrize(
-    ("places", "variant", "rate", "wait", "factor", "stop", "epochs", "dropouts", "how"), PLATEAUS
-)
+@pytest.mark.parametrize(("places", "variant", "rate", "wait", "factor", "stop", "epochs", "dropouts", "how"), PLATEAUS)
 def test_plateaus(places, variant, rate, wait, factor, stop, epochs, dropouts, how):
     for place, dropout in zip(places.split(), dropouts, strict=True):
         found = recipe(place, variant)
