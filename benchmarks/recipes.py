@@ -20,6 +20,7 @@ import argparse
 import io
 import shlex
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,10 +81,30 @@ _TFS = Recipe(
     monitor="none",
     augmentation=FULL,
 )
+MIXED = replace(FULL, mixup=0.2, cutmix=1.0)
+TEACHER = "mobilenet_v2_0.35_224_fft"
 CANDIDATES: dict[str, dict[str, Recipe]] = {
-    "tl": {"first": _TL},
-    "fft": {"first": _FFT},
-    "tfs": {"first": _TFS},
+    "tl": {
+        "first": _TL,
+        "with colours": replace(_TL, augmentation=FULL),
+        "mixup": replace(_TL, augmentation=replace(GEOMETRY, mixup=0.2)),
+        "longer": replace(_TL, learning_rate=3e-3, epochs=120, passes=30),
+        "no label smoothing": replace(_TL, label_smoothing=0.0),
+        "teacher": replace(_TL, teacher=TEACHER, distillation=0.9, augmentation=FULL, passes=20, epochs=80),
+    },
+    "fft": {
+        "first": _FFT,
+        "low rate": replace(_FFT, learning_rate=1.5e-4),
+        "layer decay": replace(_FFT, layer_decay=0.75),
+        "frozen batch norm": replace(_FFT, batch_norm="freeze"),
+        "mixed": replace(_FFT, epochs=80, ema=0.998, augmentation=MIXED),
+        "teacher": replace(
+            _FFT, epochs=80, ema=0.998, augmentation=MIXED, teacher=TEACHER, distillation=0.9, passes=20
+        ),
+    },
+    "tfs": {
+        "first": _TFS,
+    },
 }
 
 

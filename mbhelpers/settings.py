@@ -26,6 +26,11 @@ def runs_folder(smoke: bool) -> Path:
     return project_folder() / "runs" / ("smoke" if smoke else "")
 
 
+def results_folder() -> Path:
+    """Where our own measured results and trained models are: `results/` in the project."""
+    return project_folder() / "results"
+
+
 def sample_folder() -> Path:
     """The folder that holds the drawn samples: `flower_photos` and, once they were asked for, the others."""
     return project_folder() / "data" / SAMPLE

@@ -146,7 +146,7 @@ def fit_on_features(
         steps=steps,
         half=False,
         taught=taught,
-        identity={"seed": seed, "features": zlib.crc32(np.ascontiguousarray(features[0]))},
+        identity={"seed": seed, "features": zlib.crc32(np.asarray(features[0]).tobytes())},
     )
 
 
@@ -224,7 +224,7 @@ def _train(
     _check_taught(taught, recipe, steps, outputs)
     _set_batch_norm(model, recipe)
     identity |= {"recipe": recipe.to_json(), "parameters": model.count_params(), "half": half}
-    identity |= {"taught": None if taught is None else zlib.crc32(np.ascontiguousarray(taught[0]))}
+    identity |= {"taught": None if taught is None else zlib.crc32(np.asarray(taught[0]).tobytes())}
     with half_precision(model, half), fused_batch_norm(model):
         _compile(model, recipe, half)
         keeper = Keeper(model, recipe, folder / STATE, steps=steps, identity=identity)

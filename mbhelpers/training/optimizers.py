@@ -107,7 +107,8 @@ def layer_rates(model: "keras.Model", layer_decay: float) -> list[float]:
             f"layer_decay {layer_decay} needs a MobileNet from build_classifier, whose layers are named after their "
             "blocks; set it to 1 for other models"
         )
-    rates, block = {}, -1
+    rates: dict[int, float] = {}
+    block = -1
     for layer, number in zip(layers, numbers, strict=True):
         block = number if number is not None else block
         behind = number is None and block == max(known)

@@ -148,6 +148,33 @@ def test_killed_ten_times_it_ends_as_if_nothing_had_been(name, tmp_path):
             np.testing.assert_array_equal(result[f"arr_{k}"], weights)
 
 
+class TestWithoutMonitor:
+    """A recipe that chooses no epoch."""
+
+    RECIPE = replace(RECIPE, epochs=3, monitor="none", ema=0.9)
+
+    def test_the_last_epoch_is_kept(self, tmp_path):
+        import keras
+
+        history, model = train(tmp_path, self.RECIPE)
+        images, labels = VALIDATION
+        wanted = keras.ops.one_hot(labels, 3)
+        loss = float(np.mean(keras.losses.categorical_crossentropy(wanted, model.predict(images, verbose=0))))
+        assert loss == pytest.approx(history[-1]["val_loss"], rel=1e-5)
+
+    def test_it_needs_no_validation_and_learns_the_same(self, tmp_path):
+        with_it = train(tmp_path / "with", self.RECIPE)
+        model = tiny.build(dropout=self.RECIPE.dropout)
+        history = fit(model, TRAINING, None, self.RECIPE, tmp_path / "without", seed=SEED)
+        assert set(history[0]) == {"loss", "accuracy", "learning_rate", "seconds"}
+        for one, two in zip(with_it[1].get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+
+    def test_others_need_it(self, tmp_path):
+        with pytest.raises(ValueError, match="the epoch of the best val_loss; give validation images"):
+            fit(tiny.build(), TRAINING, None, RECIPE, tmp_path, seed=SEED)
+
+
 class TestState:
     @pytest.mark.parametrize(
         ("recipe", "seed", "why"),
@@ -254,3 +281,38 @@ def test_data_that_does_not_fit_is_refused_before_training(part, images, labels,
     with pytest.raises(ValueError, match=message):
         fit(tiny.build(), *((bad, good) if part == "training" else (good, bad)), RECIPE, tmp_path, seed=SEED)
     assert not list(tmp_path.iterdir())
+
+
+def test_two_devices_learn_what_one_learns(tmp_path):
+    """With batch norm frozen, the same but for rounding; training, each device normalizes by its own half."""
+    driver = Path(__file__).with_name("driver.py")
+    said = subprocess.run(
+        [sys.executable, str(driver), "mirrored", str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
+    assert said.returncode == 0, said.stderr[-2000:]
+    found = json.loads(said.stdout.splitlines()[-1])
+    assert found["freeze"]["weights"] < 1e-5
+    assert found["freeze"]["loss"] < 1e-5
+    assert found["train"]["weights"] > 1e-4, "else the devices would share their statistics"
+    assert found["train"]["val_accuracy"] > 0.9
+
+
+def test_half_precision_learns_and_leaves_float32(tmp_path):
+    history, model = train(tmp_path, half=True)
+    assert history[-1]["val_accuracy"] > 0.9
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+
+
+class TestRoom:
+    """What would end a training hours later is said before it starts."""
+
+    def test_too_little(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 2**20}))
+        with pytest.raises(ValueError, match=r"training needs \d+ MiB at .*, 1 MiB are free; make room"):
+            train(tmp_path / "new")
+
+    def test_none_at_all(self, tmp_path):
+        (tmp_path / "file").write_text("in the way")
+        with pytest.raises(ValueError, match=r"cannot write .*file.*choose another folder"):
+            train(tmp_path / "file" / "run")

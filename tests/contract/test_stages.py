@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from mbhelpers import stages
+from mbhelpers.data import source
 from mbhelpers.evaluation.files import evaluate_file
 from mbhelpers.files import read_json, sha256
 from mbhelpers.inference.predictor import Predictor
@@ -354,6 +355,20 @@ class TestTeacher:
             stages.train(run_of(TL, own, tmp_path))
 
 
+def test_validation_trains_where_it_chooses_nothing(own, tmp_path, thin_backbone):
+    run = run_of(TL, own, tmp_path)
+    sizes = {}
+    for monitor in ("val_loss", "none"):
+        recipe = replace(stages.recipe_of(run), monitor=monitor)
+        sizes[monitor] = sum(len(stages.prepare(run).paths[part]) for part in stages.learned_parts(recipe))
+        other = run_of(TL, own, tmp_path / monitor)
+        stages.train(other, recipe)
+        validated = "val_loss" in read_json(other.folder / "history.json")[0]
+        assert validated == (monitor != "none")
+        assert read_record(other.folder / "model.keras").made["recipe"] == recipe.fitted(sizes[monitor]).to_json()
+    assert sizes["none"] == sizes["val_loss"] + len(stages.prepare(run).paths["validation"])
+
+
 def test_an_fft_learns_views_too(own, tmp_path, thin_backbone):
     run = run_of(FFT, own, tmp_path)
     stages.train(run, replace(stages.recipe_of(run), passes=1))
@@ -381,7 +396,7 @@ def test_the_same_images_again_are_no_measure(done, own):
     ],
 )
 def test_published_figures_are_for_all_classes(dataset, classes, whole, why):
-    assert stages.source.has_all_classes(dataset, classes) is whole, why
+    assert source.has_all_classes(dataset, classes) is whole, why
 
 
 def test_a_lost_split_is_made_again_but_not_for_other_images(own, tmp_path, draw, thin_backbone):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mbhelpers import stages
 from mbhelpers.data.class_names import FLOWERS
 from mbhelpers.data.split import PARTS, Split
 from mbhelpers.runs import open_run
+from mbhelpers.stages import measure
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_warnings(tmp_path, classes, images, data, words, why):
     )
     place = "sample" if data == "sample" else tmp_path
     run = open_run("flowers/mobilenet_v2_0.35_128_tl", data_dir=place, out_dir=tmp_path / "runs", smoke=False)
-    found = stages._warnings(run, split, {"interval": [0.7, 0.9]})
+    found = measure._warnings(run, split, {"interval": [0.7, 0.9]})
     assert len(found) == len(words), why
     for text, word in zip(found, words, strict=True):
         assert word in text

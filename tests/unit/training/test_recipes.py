@@ -63,6 +63,7 @@ def test_smoke_is_two_epochs_of_any_size(variant, images):
         ({"optimizer": "adagrad"}, "unknown optimizer 'adagrad' of a recipe; choose from adamw, adam, sgd, rmsprop"),
         ({"schedule": "step"}, "unknown schedule 'step'.*cosine, exponential, plateau, constant"),
         ({"batch_norm": "off"}, "unknown batch_norm 'off'.*train, freeze"),
+        ({"monitor": "none", "schedule": "plateau"}, "a plateau is one of validation"),
         ({"monitor": "accuracy"}, "unknown monitor 'accuracy'.*val_loss, val_accuracy"),
         ({"learning_rate": 0.0}, "learning_rate must be more than 0, not 0"),
         ({"epochs": 0}, "epochs must be a whole number of 1 or more, not 0"),

@@ -1,0 +1,110 @@
+"""The data of a run: its split, its images, and which of them train."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mbhelpers import settings
+from mbhelpers.data import source
+from mbhelpers.data.pipeline import load_images
+from mbhelpers.data.prepare import write_split
+from mbhelpers.data.split import Split, load_split
+from mbhelpers.files import read_json, write_json
+from mbhelpers.preprocessing import Preprocessing, preset
+from mbhelpers.rows import Row
+from mbhelpers.runs import Run
+from mbhelpers.stages.order import require, stage
+from mbhelpers.training.published_recipes import run_recipe
+from mbhelpers.training.recipes import Recipe
+
+MEMORY_FOR_IMAGES = 2 * 2**30
+"""Bytes of decoded images to hold in memory; a larger part is decoded into a file and read from there."""
+
+
+@stage("prepare")
+def prepare(run: Run) -> Split:
+    """Read the data, group copies, split, and save `split.json`; an existing manifest is taken as it is.
+
+    A variant that starts from another, or learns from a teacher, takes the other's split: what the one learned from
+    must not be what the other is measured on.
+
+    Raises:
+        ValueError: the data is missing or not laid out as expected.
+    """
+    path = run.folder / "split.json"
+    if path.is_file():
+        split = load_split(path)
+        root = source.locate(run.row.dataset, run.data_dir)
+        if missing := [name for part in split.paths.values() for name in part if not (root / name).is_file()]:
+            raise ValueError(
+                f"{root} lacks {len(missing)} images of {path}, such as {missing[0]}; bring them back, "
+                "or choose another folder (--out) to prepare again"
+            )
+        return split
+    recipe = recipe_of(run) if run.row.variant else None
+    if recipe and recipe.start_from:
+        write_json(path, read_json(require(run.variant(recipe.start_from), "split.json")))
+        return load_split(path)
+    if recipe and recipe.teacher and (taken := teacher_of(run, recipe).folder / "split.json").is_file():
+        write_json(path, read_json(taken))
+        return load_split(path)
+    images = source.load(run.row.dataset, run.data_dir)
+    return write_split(images, path, run.seed, turned=source.has_turned_copies(run.row.dataset))
+
+
+def recipe_of(run: Run) -> Recipe:
+    """The recipe that a run trains with. The row of its teacher, and what that starts from, learn without a teacher.
+
+    Raises:
+        ValueError: nobody the run names has a recipe for the row, or the teacher is no row.
+    """
+    recipe = run_recipe(run.row, run.recipe, run.smoke)
+    row: Row | None = Row.parse(f"{run.row.dataset}/{recipe.teacher}") if recipe.teacher else None
+    while row:
+        if row == run.row:
+            return replace(recipe, teacher="", distillation=0.0)
+        start = run_recipe(row, run.recipe).start_from
+        row = replace(row, variant=start) if start else None
+    return recipe
+
+
+def teacher_of(run: Run, recipe: Recipe) -> Run:
+    """The run of a recipe's teacher."""
+    row = Row.parse(f"{run.row.dataset}/{recipe.teacher}")
+    if run.row.variant == "tfs" and row.variant != "tfs":
+        raise ValueError(f"{run.row} trains from scratch, so its teacher must too (_tfs), unlike {row}")
+    return run.other(row)
+
+
+def row_preprocessing(run: Run) -> Preprocessing:
+    """The image contract of a run's row: ours, at the row's size."""
+    return preset("mbhelpers", run.row.resolution)
+
+
+def part_images(run: Run, *parts: str) -> tuple[np.ndarray, np.ndarray]:
+    """Parts of the split as uint8 images (N, H, W, 3) and labels (N,), at the row's size."""
+    split = prepare(run)
+    root = source.locate(run.row.dataset, run.data_dir)
+    contract, paths = row_preprocessing(run), np.concatenate([split.paths[part] for part in parts])
+    large = 3 * contract.resolution**2 * len(paths) > MEMORY_FOR_IMAGES
+    cache = settings.data_folder() / "cache" if large else None
+    return load_images(root, paths, contract, cache=cache), np.concatenate([split.labels[part] for part in parts])
+
+
+def learned_parts(recipe: Recipe) -> tuple[str, ...]:
+    """The parts of the split that train; validation does where the recipe chooses no epoch by it."""
+    return ("train", "validation") if recipe.monitor == "none" else ("train",)
+
+
+def check_same_split(other: Run, run: Run) -> None:
+    """Refuse a start or a teacher that may have learned from the images that this run is measured on.
+
+    Raises:
+        ValueError: the splits of the two differ.
+    """
+    ours, theirs = prepare(run).paths, load_split(other.folder / "split.json").paths
+    if any(ours[part].tolist() != theirs[part].tolist() for part in ours):
+        raise ValueError(
+            f"{other.folder} and {run.folder} have different splits, so the one has learned from test images of "
+            "the other; delete both to start again"
+        )

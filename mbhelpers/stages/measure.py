@@ -1,0 +1,151 @@
+"""The stages behind training: integers, numbers, a card."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mbhelpers import settings
+from mbhelpers.data import catalog, source
+from mbhelpers.data.pipeline import load_images
+from mbhelpers.data.split import Split
+from mbhelpers.files import read_json, replacing, sha256, write_json
+from mbhelpers.quantization.calibration import calibration_set
+from mbhelpers.records import read_record
+from mbhelpers.rows import published
+from mbhelpers.runs import Run
+from mbhelpers.stages.data import part_images, prepare
+from mbhelpers.stages.order import is_done, outdate, require, stage
+
+CALIBRATION_IMAGES = 250
+"""Images that calibration sees; smoke mode takes a tenth."""
+
+FEW_TEST_IMAGES = 100
+
+
+@stage("quantize")
+def quantize(run: Run) -> dict[str, Path]:
+    """Make `model_float.tflite` and `model_int8.tflite`, calibrated on training images.
+
+    Returns:
+        "float" and "int8" to their files.
+    """
+    from mbhelpers.models.load import load_keras
+    from mbhelpers.quantization import tflite
+
+    paths = {kind: run.folder / f"model_{kind}.tflite" for kind in ("float", "int8")}
+    if is_done(run, "quantize"):
+        return paths
+    outdate(run, "quantize")
+    source_path = require(run, "model.keras")
+    record = read_record(source_path)
+    if record is None:
+        raise ValueError(f"{source_path} was not made by this collection; delete it and train again")
+    model = load_keras(source_path)
+    split = prepare(run)
+    labels = split.labels["train"]
+    number = CALIBRATION_IMAGES // 10 if run.smoke else CALIBRATION_IMAGES
+    chosen = calibration_set(labels, number, run.seed)
+    root = source.locate(run.row.dataset, run.data_dir)
+    images = load_images(root, split.paths["train"][chosen], record.preprocessing)
+    calibration = {
+        "images": len(chosen),
+        "seed": run.seed,
+        "part": "train",
+        "per_class": np.bincount(labels[chosen], minlength=len(record.classes)).tolist(),
+    }
+    content = {
+        "float": tflite.to_float(model, record),
+        "int8": tflite.to_int8(model, replace(record, made=record.made | {"calibration": calibration}), images),
+    }
+    for kind, path in paths.items():
+        with replacing(path) as temporary:
+            temporary.write_bytes(content[kind])
+    return paths
+
+
+@stage("evaluate")
+def evaluate(run: Run) -> dict[str, Any]:
+    """Measure float and int8 on the test part, which nothing before has seen; saves `metrics.json`.
+
+    `predictions.npz` keeps the scores of every test image, so that figures need no model.
+
+    Returns:
+        float (the Keras model), float_tflite and int8 as `evaluation.classification.evaluate` gives them, paired
+        (int8 minus float on the same images), published, sizes, made, warnings.
+    """
+    from mbhelpers.evaluation import classification
+    from mbhelpers.inference.predictor import Predictor
+
+    path = run.folder / "metrics.json"
+    if is_done(run, "evaluate"):
+        return read_json(path)
+    outdate(run, "evaluate")
+    files = {
+        "float": require(run, "model.keras"),
+        "float_tflite": require(run, "model_float.tflite"),
+        "int8": require(run, "model_int8.tflite"),
+    }
+    split = prepare(run)
+    images, labels = part_images(run, "test")
+    scores = {kind: Predictor(file).predict(images) for kind, file in files.items()}
+    with replacing(run.folder / "predictions.npz") as temporary:
+        np.savez_compressed(temporary, paths=split.paths["test"], labels=labels, **scores)  # type: ignore[arg-type]
+    record = read_record(files["int8"])
+    if record is None:
+        raise ValueError(f"{files['int8']} was not made by this collection; delete it and quantize again")
+    metrics: dict[str, Any] = {
+        kind: classification.evaluate(found, labels, split.classes) for kind, found in scores.items()
+    }
+    metrics |= {
+        "row": str(run.row),
+        "classes": split.classes,
+        "paired": classification.compare(scores["float"], scores["int8"], labels),
+        "published": published(run.row) if _as_published(run, split) else {},
+        "sizes": {file.name: file.stat().st_size for file in files.values()},
+        "sha256": {file.name: sha256(file) for file in files.values()},
+        "made": record.made,
+    }
+    metrics["warnings"] = _warnings(run, split, metrics["int8"])
+    write_json(path, metrics)
+    return read_json(path)
+
+
+@stage("report")
+def report(run: Run, path: Path | None = None) -> Path:
+    """Draw the run's card as one HTML file, figures inside; `report.html` in the run's folder by default."""
+    from mbhelpers.reporting.card import write_card
+
+    require(run, "metrics.json")
+    return write_card(run, path or run.folder / "report.html")
+
+
+def _as_published(run: Run, split: Split) -> bool:
+    """Whether the data is what the published figures speak of: neither drawn, nor a part of the classes."""
+    return run.data_dir != settings.SAMPLE and source.has_all_classes(run.row.dataset, split.classes)
+
+
+def _warnings(run: Run, split: Split, int8: dict[str, Any]) -> list[str]:
+    """What a reader must know before quoting the numbers."""
+    found = []
+    n, least = len(split.labels["test"]), min(split.counts()["test"].values())
+    if n < FEW_TEST_IMAGES or least < 10:
+        low, high = (100 * bound for bound in int8["interval"])
+        found.append(
+            f"The test part has only {n} images, {least} of its smallest class: so few can only tell that the int8 "
+            f"accuracy is somewhere from {low:.0f} to {high:.0f} %. Add images before you quote or compare it."
+        )
+    if run.smoke:
+        found.append("A smoke run: two epochs, to see that everything works. Its accuracy means nothing.")
+    if run.data_dir == settings.SAMPLE:
+        found.append("Measured on drawn pictures, which say nothing about photographs.")
+    elif run.row.dataset != "custom" and not source.has_all_classes(run.row.dataset, split.classes):
+        found.append(f"The data has only {len(split.classes)} of the classes; published figures don't apply to it.")
+    elif run.row.dataset != "custom":
+        here, whole = sum(map(len, split.paths.values())), catalog.find(run.row.dataset).images
+        if here < 0.9 * whole:
+            found.append(
+                f"Made from {here:,} of the {whole:,} images of the set, so published figures had more to learn."
+            )
+    return found

@@ -1,0 +1,178 @@
+"""The stage that trains, with what its model starts from and learns from."""
+
+import shutil
+from json import dumps, loads
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mbhelpers.data.split import Split
+from mbhelpers.files import read_json, replacing, sha256, write_json
+from mbhelpers.models.weights import find_weights
+from mbhelpers.native import load_tensorflow
+from mbhelpers.records import Record, add_to_keras, read_record
+from mbhelpers.runs import Run, machine, versions
+from mbhelpers.stages.data import (
+    check_same_split,
+    learned_parts,
+    part_images,
+    prepare,
+    recipe_of,
+    row_preprocessing,
+    teacher_of,
+)
+from mbhelpers.stages.order import is_done, outdate, require, stage
+from mbhelpers.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+VIEWS = "views"
+"""Folder in a run's folder of what frozen networks say of training views; it goes when the model is saved."""
+
+
+def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":
+    """The model as training starts on it: built on the row's weights, or the model of the variant before.
+
+    Initial weights and dropout follow from the run's seed.
+
+    Raises:
+        ValueError: the weights are missing or don't fit.
+    """
+    load_tensorflow()
+    import keras
+
+    from mbhelpers.models.families import BACKBONE, build_classifier
+    from mbhelpers.models.load import load_keras
+
+    recipe = recipe or recipe_of(run)
+    keras.utils.set_random_seed(run.seed)
+    if recipe.start_from:
+        start = run.variant(recipe.start_from)
+        model = load_keras(require(start, "model.keras"))
+        check_same_split(start, run)
+        model.get_layer("dropout").rate = recipe.dropout
+    else:
+        classes = len(prepare(run).classes)
+        model = build_classifier(
+            classes,
+            run.row.alpha,
+            row_preprocessing(run),
+            weights=run.weights,
+            dropout=recipe.dropout,
+            binary=classes == 2,
+            architecture=run.row.architecture,
+        )
+    model.get_layer(BACKBONE).trainable = recipe.train_backbone
+    return model
+
+
+@stage("train")
+def train(run: Run, recipe: Recipe | None = None) -> Path:
+    """Train the row's variant; a killed training goes on behind its last whole epoch.
+
+    Args:
+        run: the run.
+        recipe: None is the variant's own. A model that was made with another one is not replaced.
+
+    Returns:
+        Path of `model.keras`, which carries its class names, preprocessing and how it was made.
+
+    Raises:
+        ValueError: data or weights don't fit, the loss became non-finite, or the model there is of another recipe.
+    """
+    load_tensorflow()
+    import keras
+
+    from mbhelpers.training.devices import strategy
+    from mbhelpers.training.fit import discard_state
+
+    path = run.folder / "model.keras"
+    split = prepare(run)
+    recipe = recipe or recipe_of(run)
+    recipe = recipe.fitted(sum(len(split.paths[part]) for part in learned_parts(recipe)))
+    if is_done(run, "train"):
+        record = read_record(path)
+        if record is None or record.made["recipe"] != loads(dumps(recipe.to_json())):
+            raise ValueError(f"{path} was made with another recipe; choose another folder (--out), or delete it")
+        if record.made["data"]["fingerprint"] != split.fingerprint:
+            raise ValueError(f"{path} was made from other images than {run.row}'s split.json; delete one of the two")
+        return path
+    outdate(run, "train")
+    made = _made(run, split) | {"recipe": recipe.to_json(), "start": {"model": recipe.start_from}}
+    if not recipe.start_from:
+        made["start"] = find_weights(run.weights, run.row.alpha, run.row.resolution, run.row.architecture).record()
+    taught = None
+    if recipe.teacher:
+        made["teacher"], taught = _lessons(run, recipe)
+    with strategy().scope():
+        model = build_model(run, recipe)
+    history = _learn(run, recipe, model, taught)
+    made["training_seconds"] = round(sum(line["seconds"] for line in history), 1)
+    write_json(run.folder / "history.json", history)
+    with replacing(path) as temporary:
+        # The same layers without the optimizer, whose moments would treble the file.
+        keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
+        add_to_keras(temporary, Record(split.classes, row_preprocessing(run), made))
+    discard_state(run.folder)
+    shutil.rmtree(run.folder / VIEWS, ignore_errors=True)
+    return path
+
+
+def _lessons(run: Run, recipe: Recipe) -> tuple[dict[str, str], np.ndarray]:
+    """What the teacher's file is, and its scores for every view of the training images, at its own resolution."""
+    from mbhelpers.models.load import load_keras
+    from mbhelpers.training.views import view_outputs
+
+    teacher, split = teacher_of(run, recipe), prepare(run)
+    theirs = recipe_of(teacher)
+    if theirs.teacher:
+        raise ValueError(f"{teacher.row}, the teacher of {run.row}, has a teacher itself; choose one that has none")
+    for given in (teacher, teacher.variant(theirs.start_from)) if theirs.start_from else (teacher,):
+        if not (given.folder / "split.json").is_file():
+            write_json(given.folder / "split.json", read_json(run.folder / "split.json"))
+    path = require(teacher, "model.keras")
+    check_same_split(teacher, run)
+    scores, _ = view_outputs(
+        load_keras(path),
+        *part_images(teacher, *learned_parts(recipe)),
+        recipe,
+        seed=run.seed,
+        classes=len(split.classes),
+        cache=run.folder / VIEWS,
+    )
+    return {"row": str(teacher.row), "sha256": sha256(path)}, scores
+
+
+def _learn(run: Run, recipe: Recipe, model: "keras.Model", taught: np.ndarray | None) -> list[dict[str, float]]:
+    """Train a model; where nothing but its classifier trains, on features of views that are computed once."""
+    from mbhelpers.training.fit import fit, fit_on_features, split_classifier
+    from mbhelpers.training.views import frozen_outputs, view_outputs
+
+    training = part_images(run, *learned_parts(recipe))
+    validation = None if recipe.monitor == "none" else part_images(run, "validation")
+    if recipe.train_backbone or not recipe.passes:
+        return fit(model, training, validation, recipe, run.folder, seed=run.seed, taught=taught)
+    trunk, head = split_classifier(model)
+    classes = max(2, model.output_shape[1])
+    views = view_outputs(trunk, *training, recipe, seed=run.seed, classes=classes, cache=run.folder / VIEWS)
+    held = (frozen_outputs(trunk, validation[0]), validation[1]) if validation else None
+    return fit_on_features(head, views, held, recipe, run.folder, seed=run.seed, taught=taught)
+
+
+def _made(run: Run, split: Split) -> dict[str, Any]:
+    """Provenance: what is needed to make the same thing again."""
+    return {
+        "command": run.command(),
+        "seed": run.seed,
+        "smoke": run.smoke,
+        "data": {
+            "dataset": run.row.dataset,
+            "source": {None: "fetched", "sample": "drawn sample"}.get(run.data_dir, "folder"),
+            "fingerprint": split.fingerprint,
+            "images": {part: len(found) for part, found in split.paths.items()},
+        },
+        "versions": versions(),
+        "machine": machine(),
+    }
