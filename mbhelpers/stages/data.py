@@ -43,7 +43,7 @@ def prepare(run: Run) -> Split:
         return split
     recipe = recipe_of(run) if run.row.variant else None
     if recipe and recipe.start_from:
-        write_json(path, read_json(require(run.variant(recipe.start_from), "split.json")))
+        write_json(path, read_json(require(run.other(start_row(run.row, recipe)), "split.json")))
         return load_split(path)
     if recipe and recipe.teacher and (taken := teacher_of(run, recipe).folder / "split.json").is_file():
         write_json(path, read_json(taken))
@@ -63,9 +63,19 @@ def recipe_of(run: Run) -> Recipe:
     while row:
         if row == run.row:
             return replace(recipe, teacher="", distillation=0.0)
-        start = run_recipe(row, run.recipe).start_from
-        row = replace(row, variant=start) if start else None
+        theirs = run_recipe(row, run.recipe)
+        row = start_row(row, theirs) if theirs.start_from else None
     return recipe
+
+
+def start_row(row: Row, recipe: Recipe) -> Row:
+    """The row whose model a recipe starts from.
+
+    Raises:
+        ValueError: it names neither a variant nor a row.
+    """
+    name = recipe.start_from
+    return Row.parse(f"{row.dataset}/{name}") if "_" in name else replace(row, variant=name)
 
 
 def teacher_of(run: Run, recipe: Recipe) -> Run:

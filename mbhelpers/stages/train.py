@@ -20,6 +20,7 @@ from mbhelpers.stages.data import (
     prepare,
     recipe_of,
     row_preprocessing,
+    start_row,
     teacher_of,
 )
 from mbhelpers.stages.order import is_done, outdate, require, stage
@@ -43,29 +44,39 @@ def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":
     load_tensorflow()
     import keras
 
-    from mbhelpers.models.families import BACKBONE, build_classifier
+    from mbhelpers.models.families import BACKBONE
     from mbhelpers.models.load import load_keras
 
     recipe = recipe or recipe_of(run)
     keras.utils.set_random_seed(run.seed)
     if recipe.start_from:
-        start = run.variant(recipe.start_from)
+        start = run.other(start_row(run.row, recipe))
         model = load_keras(require(start, "model.keras"))
         check_same_split(start, run)
+        if start.row.resolution != run.row.resolution:
+            smaller, model = model, _fresh(run, recipe, "none")
+            model.set_weights(smaller.get_weights())
         model.get_layer("dropout").rate = recipe.dropout
     else:
-        classes = len(prepare(run).classes)
-        model = build_classifier(
-            classes,
-            run.row.alpha,
-            row_preprocessing(run),
-            weights=run.weights,
-            dropout=recipe.dropout,
-            binary=classes == 2,
-            architecture=run.row.architecture,
-        )
+        model = _fresh(run, recipe, run.weights)
     model.get_layer(BACKBONE).trainable = recipe.train_backbone
     return model
+
+
+def _fresh(run: Run, recipe: Recipe, weights: str) -> "keras.Model":
+    """The row's network with those weights and a new classifier."""
+    from mbhelpers.models.families import build_classifier
+
+    classes = len(prepare(run).classes)
+    return build_classifier(
+        classes,
+        run.row.alpha,
+        row_preprocessing(run),
+        weights=weights,
+        dropout=recipe.dropout,
+        binary=classes == 2,
+        architecture=run.row.architecture,
+    )
 
 
 @stage("train")
@@ -129,7 +140,7 @@ def _lessons(run: Run, recipe: Recipe) -> tuple[dict[str, str], np.ndarray]:
     theirs = recipe_of(teacher)
     if theirs.teacher:
         raise ValueError(f"{teacher.row}, the teacher of {run.row}, has a teacher itself; choose one that has none")
-    for given in (teacher, teacher.variant(theirs.start_from)) if theirs.start_from else (teacher,):
+    for given in (teacher, teacher.other(start_row(teacher.row, theirs))) if theirs.start_from else (teacher,):
         if not (given.folder / "split.json").is_file():
             write_json(given.folder / "split.json", read_json(run.folder / "split.json"))
     path = require(teacher, "model.keras")

@@ -45,7 +45,8 @@ class Recipe:
         monitor: "val_loss" or "val_accuracy"; the epoch where it is best is kept, of equals the first. "none" keeps
             the last epoch; since nothing is chosen by them, the validation images of a run then train too.
         train_backbone: False freezes everything but the classifier.
-        start_from: the variant whose trained model this one starts from; empty for the row's weights.
+        start_from: the variant whose trained model this one starts from, or a row without its data set, such as
+            "mobilenet_v2_0.35_128_tfs", of the same network at another resolution; empty for the row's weights.
         passes: 0 augments every epoch anew. With n, epochs repeat the views of the first n in turn, so that what a
             frozen network says of them is computed once.
         teacher: the row whose model teaches this one, without its data set, such as

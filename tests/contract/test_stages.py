@@ -355,6 +355,19 @@ class TestTeacher:
             stages.train(run_of(TL, own, tmp_path))
 
 
+def test_a_start_at_another_resolution(own, tmp_path, thin_backbone, capsys):
+    """From scratch at a small size first, where it is cheap."""
+    run = run_of(TL.replace("_tl", "_tfs"), own, tmp_path)
+    recipe = replace(stages.recipe_of(run), start_from="mobilenet_v2_0.35_64_tfs")
+    model = stages.build_model(run, recipe)
+    assert "custom/mobilenet_v2_0.35_64_tfs: model.keras is not there yet" in capsys.readouterr().out
+    start = load_keras(run.other(Row.parse("custom/mobilenet_v2_0.35_64_tfs")).folder / "model.keras")
+    assert (model.input_shape[1], start.input_shape[1]) == (32, 64)
+    for ours, theirs in zip(model.get_weights(), start.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert model.get_layer("backbone").trainable
+
+
 def test_validation_trains_where_it_chooses_nothing(own, tmp_path, thin_backbone):
     run = run_of(TL, own, tmp_path)
     sizes = {}
