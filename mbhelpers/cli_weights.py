@@ -105,7 +105,9 @@ def _from_tflite(source: Path, preset: str | None) -> "tuple[keras.Model, Record
 
     predictor = Predictor(source, preset=preset)
     if predictor.preprocessing_assumed:
-        raise ValueError(f"{source} takes float values and doesn't say how pixels become such; pass --preset")
+        raise ValueError(
+            f"{source} doesn't say how its images are made ready (crop, resize, range); pass --preset, such as slim"
+        )
     model, record, report = read_tflite(source, preprocessing=predictor.preprocessing)
     names = record.classes or _imagenet_names(model.output_shape[-1])
     return model, replace(record, classes=names), report.lines()
