@@ -82,6 +82,7 @@ _TFS = Recipe(
     augmentation=FULL,
 )
 MIXED = replace(FULL, mixup=0.2, cutmix=1.0)
+CROPS = Augmentation(flip_horizontal=True, rotate=0.06, crop=0.6, contrast=0.3, brightness=0.15, hue=0.02)
 TEACHER = "mobilenet_v2_0.35_224_fft"
 CANDIDATES: dict[str, dict[str, Recipe]] = {
     "tl": {
@@ -104,6 +105,11 @@ CANDIDATES: dict[str, dict[str, Recipe]] = {
     },
     "tfs": {
         "first": _TFS,
+        "longer": replace(_TFS, epochs=300),
+        "longer, small batches": replace(_TFS, epochs=300, batch_size=32, learning_rate=2e-3),
+        "longer, averaged": replace(_TFS, epochs=300, ema=0.998),
+        "longer, averaged, mixed": replace(_TFS, epochs=300, ema=0.998, augmentation=MIXED),
+        "longer, averaged, crops": replace(_TFS, epochs=300, ema=0.998, augmentation=CROPS),
     },
 }
 
