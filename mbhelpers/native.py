@@ -37,9 +37,11 @@ def load_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     with quietly():
+        import absl.logging
         import keras  # noqa: F401
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # looks for CUDA, and says so
-    # "Assets written to ..." for every export
+    # "Assets written to ..." for every export; advice to users of Keras' and the converter's own calls
     tf.get_logger().setLevel("ERROR")
+    absl.logging.set_verbosity(absl.logging.ERROR)
