@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
         probe.unlink()
     except OSError as error:
         raise ValueError(
-            f"cannot write {path}: {error.strerror or error}; free or choose another folder (--out)"
+            f"cannot write {path}: {error.strerror or error}; free it, or choose another folder"
         ) from error
     try:
         yield temporary

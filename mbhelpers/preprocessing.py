@@ -170,6 +170,8 @@ class Preprocessing:
                 return self.fit(image)
         except FileNotFoundError:
             raise ValueError(f"no image at {path}; check the path") from None
+        except IsADirectoryError:
+            raise ValueError(f"{path} is a folder; pass the images in it") from None
         except UNREADABLE as error:
             raise ValueError(f"{path} is not a readable image ({error}); replace or remove it") from error
 

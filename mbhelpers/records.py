@@ -28,6 +28,11 @@ class Record:
     preprocessing: Preprocessing
     made: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What of it was only a guess when the file was made: "classes", "preprocessing"."""
+        return tuple(self.made.get("assumed", ()))
+
     def to_bytes(self) -> bytes:
         """The record as JSON."""
         content = {

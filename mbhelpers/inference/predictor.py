@@ -87,13 +87,13 @@ class Predictor:
         self._backend: Backend = _LiteRT(self.path, threads) if tflite else _Keras(self.path)
         side, outputs = self._backend.resolution, self._backend.outputs
         self.preprocessing = self._contract(record, preset, resize, mean, std)
-        self.preprocessing_assumed = not record and {preset, resize, mean, std} == {None}
+        said = record is not None and "preprocessing" not in record.assumed
+        self.preprocessing_assumed = not said and {preset, resize, mean, std} == {None}
         if record and classes and tuple(classes) != record.classes:
-            raise ValueError(f"{self.path} carries its own classes, {few(record.classes)}; pass none")
+            raise ValueError(f"{self.path} carries its own classes, {few(record.classes)}; pass no others")
         self.classes = record.classes if record else tuple(classes)
         self.made = record.made if record else {}
-        assumed_before = "classes" in self.made.get("assumed", ())
-        self.classes_assumed = assumed_before or not self.classes
+        self.classes_assumed = not self.classes or (record is not None and "classes" in record.assumed)
         self.kind = self._backend.kind
         if self.preprocessing.resolution != side:
             raise ValueError(f"{self.path} takes {side} px images, but its record says {self.preprocessing.resolution}")
@@ -106,16 +106,22 @@ class Predictor:
     def _contract(
         self, record: Record | None, name: str | None, resize: str | None, mean: Channels | None, std: Channels | None
     ) -> Preprocessing:
-        """What the file's record says; else what was passed, with what the file tells and a preset for the rest."""
-        if record:
+        """What the file's record says; else what was passed, with what the file tells and a preset for the rest.
+
+        A record that was only a guess stands where nothing was passed.
+        """
+        if record and "preprocessing" not in record.assumed:
             contract = record.preprocessing
             if (name and contract_of(name, contract.resolution) != contract) or (
                 contract.changed(resize, mean, std) != contract
             ):
-                raise ValueError(f"{self.path} carries its own preprocessing, {contract}; pass none")
+                raise ValueError(
+                    f"{self.path} carries its own preprocessing, {contract}; leave preset, resize, mean and std out"
+                )
             self._check(contract, "its record", "make the file again")
             return contract
-        contract = contract_of(name or "st", self._backend.resolution)
+        guess = record.preprocessing if record else contract_of("st", self._backend.resolution)
+        contract = contract_of(name, self._backend.resolution) if name else guess
         if self._backend.own:
             if name and (mean, std) == (None, None):
                 repair = (

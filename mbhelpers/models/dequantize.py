@@ -87,7 +87,7 @@ def read_tflite(
     model = builder.build()
     outputs = model.output_shape[1]
     if record and classes and tuple(classes) != record.classes:
-        raise ValueError(f"{path} carries its own classes, {', '.join(record.classes)}; pass none")
+        raise ValueError(f"{path} carries its own classes, {', '.join(record.classes)}; pass no others")
     names = record.classes if record else tuple(classes)
     if names and len(names) != max(2, outputs):
         raise ValueError(f"{path} tells {max(2, outputs)} classes apart, not {len(names)}; pass one name an output")
@@ -101,9 +101,9 @@ def _contract(path: Path, graph: Graph, record: Record | None, passed: Preproces
     shape = ends[0][0] if len(ends[0]) == 1 else ()
     if len(ends[1]) != 1 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
         raise ValueError(f"{path} maps {ends[0]} to {ends[1]}; a classifier maps (1, side, side, 3) to (1, classes)")
-    if record and passed not in (None, record.preprocessing):
-        raise ValueError(f"{path} carries its own preprocessing, {record.preprocessing}; pass none")
-    contract = record.preprocessing if record else passed
+    if record and "preprocessing" not in record.assumed and passed not in (None, record.preprocessing):
+        raise ValueError(f"{path} carries its own preprocessing, {record.preprocessing}; pass no other")
+    contract = passed or (record.preprocessing if record else None)
     given = graph.tensors[graph.inputs[0]]
     if contract and contract.resolution != shape[1]:
         raise ValueError(f"{path} takes {shape[1]} px images, its preprocessing says {contract.resolution}")

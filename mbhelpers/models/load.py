@@ -38,6 +38,10 @@ def load_keras(path: Path | str) -> "keras.Model":
     try:
         return keras.models.load_model(path, custom_objects={"DepthwiseConv2D": Depthwise}, compile=False)
     except Exception as error:  # Keras, h5py and zipfile each have their own
+        if "No model config found" in str(error):
+            raise ValueError(
+                f"{path} holds weights alone, without the network; pass it as --weights of a row of that network"
+            ) from error
         raise ValueError(
             f"{path} cannot be read as a Keras model ({type(error).__name__}: {str(error).splitlines()[0][:200]}); "
             "check that the file is whole, and that it was saved by Keras 2 or 3"

@@ -88,12 +88,24 @@ def quantize_file(
 def _open(model: Path, options: dict[str, Any]) -> tuple["keras.Model", Record]:
     """The model in float, and its record; the new file will say what of it was only assumed."""
     predictor = Predictor(model, **options)
-    assumed = {"assumed": ["preprocessing"]} if predictor.preprocessing_assumed else {}
-    if model.suffix != ".tflite":
-        return load_keras(model), read_record(model) or Record((), predictor.preprocessing, assumed)
-    network, record, report = read_tflite(model, preprocessing=None if assumed else predictor.preprocessing)
-    print(*report.lines(), sep="\n")
-    return network, replace(record, made=record.made | assumed)
+    found = read_record(model)
+    if model.suffix == ".tflite":
+        # A bare file in float must be refused: its range can't be guessed.
+        guessed = predictor.preprocessing_assumed and found is None
+        network, record, report = read_tflite(model, preprocessing=None if guessed else predictor.preprocessing)
+        print(*report.lines(), sep="\n")
+    else:
+        network, record = load_keras(model), found or Record((), predictor.preprocessing)
+    made = {key: value for key, value in record.made.items() if key != "assumed"}
+    assumed = [what for what in record.assumed if what != "preprocessing"]
+    if predictor.preprocessing_assumed:
+        assumed.append("preprocessing")
+        print(
+            f"warning: {model} doesn't say how images are prepared; assumed, and noted in the new file as a guess: "
+            f"{predictor.preprocessing}. If that is wrong, pass --preset, or --resize, --mean and --std"
+        )
+    made |= {"assumed": assumed} if assumed else {}
+    return network, replace(record, preprocessing=predictor.preprocessing, made=made)
 
 
 def _held_to_folders(model: Path, record: Record, outputs: int, folder: Path) -> Record:
@@ -118,7 +130,7 @@ def _held_to_folders(model: Path, record: Record, outputs: int, folder: Path) ->
             f"{model} tells {known} classes apart, {folder} has {len(names)} ({', '.join(names)}); "
             "calibrate with the data it was trained on"
         )
-    return Record(names, record.preprocessing, record.made | {"assumed": ["classes", *record.made.get("assumed", ())]})
+    return Record(names, record.preprocessing, record.made | {"assumed": ["classes", *record.assumed]})
 
 
 def _check_range(model: Path, network: "keras.Model", record: Record, pixels: np.ndarray) -> None:

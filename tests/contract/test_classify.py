@@ -108,7 +108,7 @@ def test_a_list_names_the_outputs(outputs, lines, expected, why, wide, tmp_path)
     [
         ("thin", ["{picture}", "{none}.jpg"], None, {}, r"no image at .*none\.jpg", "a missing image"),
         ("thin", ["{cut}"], None, {}, r"cut\.png is not a readable image", "a corrupt one"),
-        ("thin", ["{folder}"], None, {}, "is not a readable image", "a folder"),
+        ("thin", ["{folder}"], None, {}, "is a folder; pass the images in it", "a folder"),
         ("thin", ["{picture}"], None, {"top": 0}, "top must be 1 or more, not 0", "nothing asked for"),
         ("thin", ["{picture}"], "a\nb\nc", {}, "carries its own class names, such as blue; pass no list", "two lists"),
         (7, ["{picture}"], "a\nb", {}, "has 2 names, .* tells 7 classes apart", "a short list"),

@@ -246,7 +246,7 @@ def test_a_preset_of_another_range_is_refused(bare, thin):
         Predictor(bare, preset="onnx")
     with pytest.raises(ValueError, match="unknown preprocessing 'vgg'"):
         Predictor(bare, preset="vgg")
-    with pytest.raises(ValueError, match=r"own preprocessing, stretch, bilinear, \(pixel - 128\) / 128; pass none"):
+    with pytest.raises(ValueError, match=r"own preprocessing, stretch, bilinear, \(pixel - 128\) / 128; leave preset"):
         Predictor(thin.int8, preset="slim")
     assert not Predictor(thin.int8, preset="mbhelpers").preprocessing_assumed, "what the record says may be said again"
 

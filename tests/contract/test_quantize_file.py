@@ -101,6 +101,19 @@ def test_a_file_without_a_record_says_what_was_assumed(
     assert (record.preprocessing.mean, record.preprocessing.std) == (128.0, 128.0), "as the file itself means it"
 
 
+def test_a_guess_is_said_and_can_be_corrected(bare, flat, tmp_path, capsys):
+    guessed = quantize_file(bare / "int8.tflite", flat, tmp_path / "guessed.tflite", number=6, seed=1)
+    assert "warning" in capsys.readouterr().out
+    predictor = Predictor(guessed)
+    assert predictor.preprocessing_assumed
+    assert predictor.preprocessing == Predictor(bare / "int8.tflite").preprocessing, "one guess everywhere"
+    known = Predictor(guessed, preset="mbhelpers")
+    assert (known.preprocessing_assumed, known.preprocessing.resize) == (False, "bilinear")
+    again = quantize_file(guessed, flat, tmp_path / "known.tflite", number=6, seed=1, preset="mbhelpers")
+    assert "warning" not in capsys.readouterr().out
+    assert (read_record(again).assumed, read_record(again).preprocessing) == ((), known.preprocessing)
+
+
 @pytest.mark.parametrize(
     ("source", "options", "message", "why"),
     [
