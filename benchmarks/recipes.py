@@ -96,7 +96,7 @@ CANDIDATES: dict[str, dict[str, Recipe]] = {
     "fft": {
         "first": _FFT,
         "low rate": replace(_FFT, learning_rate=1.5e-4),
-        "layer decay": replace(_FFT, layer_decay=0.75),
+        "high rate": replace(_FFT, learning_rate=1.5e-3),
         "frozen batch norm": replace(_FFT, batch_norm="freeze"),
         "mixed": replace(_FFT, epochs=80, ema=0.998, augmentation=MIXED),
         "teacher": replace(
