@@ -21,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     a folder is replaced only after the new one is complete. What a killed process left half-written is removed.
 
     Raises:
-        ValueError: the folder can't be written.
+        ValueError: the folder can't be written, or a file is to replace a folder.
     """
     temporary = path.with_name(f".partial-{platform.node()}-{os.getpid()}-{path.name}")
     try:
@@ -44,6 +44,8 @@ def replacing(path: Path) -> Iterator[Path]:
             os.replace(path, aside)
             os.replace(temporary, path)
             _remove(aside)
+        elif path.is_dir():
+            raise ValueError(f"cannot write {path}: it is a folder; choose another name")
         else:
             os.replace(temporary, path)
     finally:

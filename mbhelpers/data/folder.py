@@ -170,6 +170,8 @@ def class_folders(root: Path) -> tuple[str, ...]:
     names = tuple(sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith((".", "__MACOSX"))))
     if len(names) < 2:
         found = f"only the class folder {names[0]!r}" if names else "no class folders"
+        if not names and not any(file.suffix.lower() in SUFFIXES for file in root.iterdir()):
+            found += " and no images"
         if names and sum(f.is_dir() for f in (root / names[0]).iterdir()) > 1:
             raise ValueError(f"{root} has {found}; pass {root / names[0]}, whose sub-folders are the classes")
         raise ValueError(f"{root} has {found}; a classifier needs two or more: lay the images out as <class>/<image>")

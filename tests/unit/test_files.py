@@ -51,6 +51,16 @@ def test_a_folder_is_replaced_whole(tmp_path):
     assert names(tmp_path) == ["pictures"]
 
 
+def test_a_file_does_not_replace_a_folder(tmp_path):
+    (tmp_path / "model.keras").mkdir()
+    with (
+        pytest.raises(ValueError, match=r"cannot write .*model\.keras: it is a folder"),
+        replacing(tmp_path / "model.keras") as temporary,
+    ):
+        temporary.write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("kept")
     for path in (tmp_path / "file" / "a.txt", tmp_path / "file" / "deeper" / "a.txt"):

@@ -130,7 +130,7 @@ def a_file(root):
     [
         (no_folder, "no folder at", "the path is wrong"),
         (a_file, "no folder at", "a file in its place"),
-        (empty_folder, "has no class folders; a classifier needs two or more", "an empty folder"),
+        (empty_folder, "has no class folders and no images; a classifier needs two or more", "an empty folder"),
         (one_class, "has only the class folder 'cat'", "one class"),
         (empty_class, "has no readable image; fill or remove it", "a class without files"),
         (broken_class, "dog has no readable image", "a class of which nothing is readable"),
