@@ -84,6 +84,7 @@ _TFS = Recipe(
 MIXED = replace(FULL, mixup=0.2, cutmix=1.0)
 CROPS = Augmentation(flip_horizontal=True, rotate=0.06, crop=0.6, contrast=0.3, brightness=0.15, hue=0.02)
 TEACHER = "mobilenet_v2_0.35_224_fft"
+_HIGH = replace(_FFT, learning_rate=1.5e-3)
 CANDIDATES: dict[str, dict[str, Recipe]] = {
     "tl": {
         "first": _TL,
@@ -96,12 +97,10 @@ CANDIDATES: dict[str, dict[str, Recipe]] = {
     "fft": {
         "first": _FFT,
         "low rate": replace(_FFT, learning_rate=1.5e-4),
-        "high rate": replace(_FFT, learning_rate=1.5e-3),
-        "frozen batch norm": replace(_FFT, batch_norm="freeze"),
-        "mixed": replace(_FFT, epochs=80, ema=0.998, augmentation=MIXED),
-        "teacher": replace(
-            _FFT, epochs=80, ema=0.998, augmentation=MIXED, teacher=TEACHER, distillation=0.9, passes=20
-        ),
+        "high rate": _HIGH,
+        "high rate, frozen batch norm": replace(_HIGH, batch_norm="freeze"),
+        "high rate, mixed": replace(_HIGH, epochs=80, ema=0.998, augmentation=MIXED),
+        "high rate, teacher": replace(_HIGH, epochs=80, ema=0.998, teacher=TEACHER, distillation=0.9, passes=20),
     },
     "tfs": {
         "first": _TFS,
