@@ -206,7 +206,7 @@ class TestKilled:
 def test_a_folder_that_cannot_be_written_is_one_line(own, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("where a folder should be")
-    with pytest.raises(ValueError, match=r"cannot write .*--out"):
+    with pytest.raises(ValueError, match=r"cannot write .*choose another folder"):
         run_of(TL, own, blocked)
     command = [sys.executable, "-m", "mbhelpers.cli", "run", TL, "--data", str(own), "--out", str(blocked)]
     ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"MBHELPERS_SMOKE": "1"})

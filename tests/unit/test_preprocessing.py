@@ -336,7 +336,7 @@ def test_damaged_exif_is_an_error_of_ours(tmp_path, jpeg):
 def test_a_missing_image_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"no image at .*absent\.jpg"):
         preset("mbhelpers", 8).load(tmp_path / "absent.jpg")
-    with pytest.raises(ValueError, match="is not a readable image"):
+    with pytest.raises(ValueError, match="is a folder; pass the images in it"):
         preset("mbhelpers", 8).load(tmp_path)
 
 
