@@ -17,6 +17,7 @@ A run takes minutes; what is done lies in `--work`, and a killed call goes on th
 """
 
 import argparse
+import hashlib
 import io
 import shlex
 import time
@@ -59,28 +60,16 @@ _TL = Recipe(
     passes=10,
     augmentation=GEOMETRY,
 )
-_FFT = Recipe(
+_FFT = replace(
+    _TL,
     learning_rate=5e-4,
-    epochs=40,
-    min_steps=0,
     warmup=0.1,
-    weight_decay=1e-2,
-    dropout=0.3,
-    label_smoothing=0.1,
-    monitor="none",
+    train_backbone=True,
     start_from="tl",
+    passes=0,
     augmentation=FULL,
 )
-_TFS = Recipe(
-    learning_rate=4e-3,
-    epochs=120,
-    min_steps=0,
-    weight_decay=1e-2,
-    dropout=0.2,
-    label_smoothing=0.1,
-    monitor="none",
-    augmentation=FULL,
-)
+_TFS = replace(_TL, learning_rate=4e-3, epochs=120, dropout=0.2, train_backbone=True, passes=0, augmentation=FULL)
 MIXED = replace(FULL, mixup=0.2, cutmix=1.0)
 CROPS = Augmentation(flip_horizontal=True, rotate=0.06, crop=0.6, contrast=0.3, brightness=0.15, hue=0.02)
 TEACHER = "mobilenet_v2_0.35_224_fft"
@@ -248,8 +237,6 @@ def shifted(path: Path, side: int) -> np.ndarray:
 
 
 def _digest(recipe: Recipe) -> str:
-    import hashlib
-
     return hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
 
 

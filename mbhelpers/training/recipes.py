@@ -209,7 +209,8 @@ RECIPES = {
 }
 """Ours. No epoch is chosen, so the validation images train too, and the last epoch is kept.
 
-Source: `benchmarks/recipes.py`, whose table is `results/flowers/recipes.json`.
+Source: those of tl and fft are the first candidates of `benchmarks/recipes.py`; `results/flowers/recipes.json` says
+what each of the others measured so far gave. That of tfs has not been compared yet.
 """
 
 

@@ -297,8 +297,9 @@ def test_two_devices_learn_what_one_learns(tmp_path):
     assert found["train"]["val_accuracy"] > 0.9
 
 
-def test_half_precision_learns_and_leaves_float32(tmp_path):
+def test_half_precision_learns_and_leaves_float32(run, tmp_path):
     history, model = train(tmp_path, half=True)
+    assert [line["loss"] for line in history] != [line["loss"] for line in run[1]], "else it was not half"
     assert history[-1]["val_accuracy"] > 0.9
     assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
     assert {weight.dtype for weight in model.weights} == {"float32"}
