@@ -11,8 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mbhelpers.data.imagenet import read_imagenet
+from mbhelpers.data.pipeline import load_images
+from mbhelpers.preprocessing import preset
 from mbhelpers.training import fit as module
 from mbhelpers.training.fit import STATE, discard_state, fit
+from mbhelpers.training.published_recipes import published_recipe
 
 from . import tiny
 
@@ -317,3 +321,20 @@ class TestRoom:
         (tmp_path / "file").write_text("in the way")
         with pytest.raises(ValueError, match=r"cannot write .*file.*choose another folder"):
             train(tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize("architecture", ["mobilenet_v2", "mobilenet_v3_small"])
+def test_slims_imagenet_recipes_learn_on_an_imagenet_folder(architecture, tmp_path):
+    from mbhelpers.data.sample.imagenet import write_sample
+    from mbhelpers.models.families import build_imagenet
+
+    images = read_imagenet(write_sample(tmp_path, images=48))
+    pixels = load_images(images.root, images.paths, preset("mbhelpers", 64))
+    alpha = {"mobilenet_v2": 0.35, "mobilenet_v3_small": 0.75}[architecture]
+    model = build_imagenet(architecture, alpha, 64, "none")
+    before = [weight.copy() for weight in model.get_weights()]
+    recipe = published_recipe(f"custom/{architecture}_{alpha}_64_tfs", "slim").fitted(len(pixels)).short()
+    history = fit(model, (pixels, images.labels), None, replace(recipe, monitor="none"), tmp_path, seed=1)
+    assert len(history) == 2 and all(np.isfinite(line["loss"]) for line in history)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
