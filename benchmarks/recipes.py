@@ -40,6 +40,7 @@ from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import preset
 from mbhelpers.rows import Row
 from mbhelpers.runs import Run, machine, open_run, versions
+from mbhelpers.stages.data import start_row
 from mbhelpers.training.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class Bench:
             dropout=recipe.dropout,
         )
         if recipe.start_from:
-            start = stages.start_row(replace(self.run.row, resolution=side), recipe)
+            start = start_row(replace(self.run.row, resolution=side), recipe)
             model = self.first(start, fold)
             if start.resolution != side:
                 smaller, model = model, fresh(weights="none")
