@@ -22,9 +22,9 @@ import io
 import shlex
 import time
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -38,8 +38,13 @@ from mbhelpers.evaluation.classification import compare, evaluate
 from mbhelpers.files import read_json, replacing, write_json
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import preset
+from mbhelpers.rows import Row
 from mbhelpers.runs import Run, machine, open_run, versions
+from mbhelpers.stages.data import start_row
 from mbhelpers.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    import keras
 
 RESULT = Path(__file__).parents[1] / "results" / "flowers" / "recipes.json"
 ROW, SIDE, FOLDS, SEEDS = "flowers/mobilenet_v2_0.35_{side}_{variant}", 128, 5, 3
@@ -139,7 +144,7 @@ class Bench:
         from mbhelpers.models.load import load_keras
         from mbhelpers.training.views import frozen_outputs
 
-        folder = self.work / f"{variant}_{side}_{_digest(recipe)}_{fold}"
+        folder = self.folder(variant, recipe, fold, side)
         done = folder / "scores.npz"
         if not done.is_file():
             history = self.train(variant, recipe, fold, side, folder)
@@ -156,7 +161,6 @@ class Bench:
         import keras
 
         from mbhelpers.models.families import BACKBONE, build_classifier
-        from mbhelpers.models.load import load_keras
         from mbhelpers.training.fit import fit, fit_on_features, split_classifier
         from mbhelpers.training.views import frozen_outputs, view_outputs
 
@@ -167,17 +171,22 @@ class Bench:
         recipe = recipe.fitted(int(learned.sum()))
         taught = self.lessons(recipe, fold, folder) if recipe.teacher else None
         keras.utils.set_random_seed(fold)
+        fresh = partial(
+            build_classifier,
+            len(self.split.classes),
+            self.run.row.alpha,
+            preset("mbhelpers", side),
+            dropout=recipe.dropout,
+        )
         if recipe.start_from:
-            self.scores(recipe.start_from, CANDIDATES[recipe.start_from]["first"], fold, side)
-            name = f"{recipe.start_from}_{side}_{_digest(CANDIDATES[recipe.start_from]['first'])}_{fold}"
-            model = load_keras(self.work / name / "model.keras")
+            start = start_row(replace(self.run.row, resolution=side), recipe)
+            model = self.first(start, fold)
+            if start.resolution != side:
+                smaller, model = model, fresh(weights="none")
+                model.set_weights(smaller.get_weights())
             model.get_layer("dropout").rate = recipe.dropout
         else:
-            weights = "none" if variant == "tfs" else self.run.weights
-            classes = len(self.split.classes)
-            model = build_classifier(
-                classes, self.run.row.alpha, preset("mbhelpers", side), weights=weights, dropout=recipe.dropout
-            )
+            model = fresh(weights="none" if variant == "tfs" else self.run.weights)
         model.get_layer(BACKBONE).trainable = recipe.train_backbone
         folder.mkdir(parents=True, exist_ok=True)
         if recipe.train_backbone:
@@ -194,20 +203,27 @@ class Bench:
         print(f"{folder.name}: {(time.perf_counter() - start_time) / 60:.1f} minutes", flush=True)
         return history
 
+    def first(self, row: Row, fold: int) -> "keras.Model":
+        """What the first candidate of a row's variant learned without a fold."""
+        from mbhelpers.models.load import load_keras
+
+        recipe = CANDIDATES[row.variant]["first"]
+        self.scores(row.variant, recipe, fold, row.resolution)
+        return load_keras(self.folder(row.variant, recipe, fold, row.resolution) / "model.keras")
+
+    def folder(self, variant: str, recipe: Recipe, fold: int, side: int) -> Path:
+        """Where a run lies."""
+        return self.work / f"{variant}_{side}_{_digest(recipe)}_{fold}"
+
     def lessons(self, recipe: Recipe, fold: int, folder: Path) -> np.ndarray:
         """A teacher's scores for all views; it is trained first, by the first candidate of its variant."""
-        from mbhelpers.models.load import load_keras
-        from mbhelpers.rows import Row
         from mbhelpers.training.views import view_outputs
 
         row = Row.parse(f"flowers/{recipe.teacher}")
-        theirs, side = CANDIDATES[row.variant]["first"], row.resolution
-        self.scores(row.variant, theirs, fold, side)
         learned = self.folds != fold
-        model = load_keras(self.work / f"{row.variant}_{side}_{_digest(theirs)}_{fold}" / "model.keras")
         scores, _ = view_outputs(
-            model,
-            self.images(side)[learned],
+            self.first(row, fold),
+            self.images(row.resolution)[learned],
             self.labels[learned],
             recipe,
             seed=fold,
