@@ -9,8 +9,8 @@ is selected on a fold: each run keeps its last epoch. A seed decides order, augm
 
 Each candidate is the variant's first one but for what its name says, and is compared with it on the same images. Two
 probes: the fold's images as they are, and shifted: the central square less 6 % at each side, slightly bluer and darker,
-by nearest neighbour, as a JPEG of quality 40. fft starts from tl's first candidate of the same fold, a teacher has
-learned from the same four folds.
+by nearest neighbour, as a JPEG of quality 40. What a run starts from, and its teacher, have learned from the same four
+folds, by `STARTS`: fft starts from tl, tfs that grows from 200 epochs at 64 px.
 
 A run takes minutes; what is done lies in `--work`, and a killed call goes on there. Results go to
 `results/flowers/recipes.json`.
@@ -75,8 +75,18 @@ _FFT = replace(
     augmentation=FULL,
 )
 _TFS = replace(_TL, learning_rate=4e-3, epochs=120, dropout=0.2, train_backbone=True, passes=0, augmentation=FULL)
+_STRONG = replace(
+    _TFS,
+    epochs=200,
+    ema=0.998,
+    weight_decay=0.1,
+    augmentation=Augmentation(
+        flip_horizontal=True, rotate=0.125, zoom=0.3, translate=0.2, shear=0.1, contrast=0.4, brightness=0.1, hue=0.02
+    ),
+)
+_GROWN = replace(_STRONG, epochs=75, start_from="mobilenet_v2_0.35_64_tfs")
+STARTS = {"tfs": _STRONG, "tl": _TL, "fft": _FFT}
 MIXED = replace(FULL, mixup=0.2, cutmix=1.0)
-CROPS = Augmentation(flip_horizontal=True, rotate=0.06, crop=0.6, contrast=0.3, brightness=0.15, hue=0.02)
 TEACHER = "mobilenet_v2_0.35_224_fft"
 _HIGH = replace(_FFT, learning_rate=1.5e-3)
 CANDIDATES: dict[str, dict[str, Recipe]] = {
@@ -98,11 +108,9 @@ CANDIDATES: dict[str, dict[str, Recipe]] = {
     },
     "tfs": {
         "first": _TFS,
-        "longer": replace(_TFS, epochs=300),
-        "longer, small batches": replace(_TFS, epochs=300, batch_size=32, learning_rate=2e-3),
-        "longer, averaged": replace(_TFS, epochs=300, ema=0.998),
-        "longer, averaged, mixed": replace(_TFS, epochs=300, ema=0.998, augmentation=MIXED),
-        "longer, averaged, crops": replace(_TFS, epochs=300, ema=0.998, augmentation=CROPS),
+        "strong": replace(_STRONG, epochs=150),
+        "strong, grown": _GROWN,
+        "strong, grown, mixed": replace(_GROWN, augmentation=replace(_STRONG.augmentation, mixup=0.2, cutmix=1.0)),
     },
 }
 
@@ -179,9 +187,9 @@ class Bench:
             dropout=recipe.dropout,
         )
         if recipe.start_from:
-            start = start_row(replace(self.run.row, resolution=side), recipe)
-            model = self.first(start, fold)
-            if start.resolution != side:
+            row = start_row(replace(self.run.row, resolution=side), recipe)
+            model = self.start(row, fold)
+            if row.resolution != side:
                 smaller, model = model, fresh(weights="none")
                 model.set_weights(smaller.get_weights())
             model.get_layer("dropout").rate = recipe.dropout
@@ -203,11 +211,11 @@ class Bench:
         print(f"{folder.name}: {(time.perf_counter() - start_time) / 60:.1f} minutes", flush=True)
         return history
 
-    def first(self, row: Row, fold: int) -> "keras.Model":
-        """What the first candidate of a row's variant learned without a fold."""
+    def start(self, row: Row, fold: int) -> "keras.Model":
+        """What a start or a teacher learned without a fold, by the recipe of its variant in `STARTS`."""
         from mbhelpers.models.load import load_keras
 
-        recipe = CANDIDATES[row.variant]["first"]
+        recipe = STARTS[row.variant]
         self.scores(row.variant, recipe, fold, row.resolution)
         return load_keras(self.folder(row.variant, recipe, fold, row.resolution) / "model.keras")
 
@@ -222,7 +230,7 @@ class Bench:
         row = Row.parse(f"flowers/{recipe.teacher}")
         learned = self.folds != fold
         scores, _ = view_outputs(
-            self.first(row, fold),
+            self.start(row, fold),
             self.images(row.resolution)[learned],
             self.labels[learned],
             recipe,
@@ -256,16 +264,16 @@ def _digest(recipe: Recipe) -> str:
     return hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
 
 
-def table(bench: Bench, variant: str, names: list[str]) -> dict[str, Any]:
-    """What each candidate got right, alone and against the first."""
+def table(bench: Bench, variant: str, names: list[str], seeds: int) -> dict[str, Any]:
+    """What each candidate got right on that many folds, alone and against the first."""
     found: dict[str, Any] = {}
     runs = {
-        name: [bench.scores(variant, CANDIDATES[variant][name], fold) for fold in range(SEEDS)]
+        name: [bench.scores(variant, CANDIDATES[variant][name], fold) for fold in range(seeds)]
         for name in dict.fromkeys(["first", *names])
     }
-    labels = np.concatenate([bench.labels[bench.folds == fold] for fold in range(SEEDS)])
+    labels = np.concatenate([bench.labels[bench.folds == fold] for fold in range(seeds)])
     for name, run in runs.items():
-        entry: dict[str, Any] = {"recipe": CANDIDATES[variant][name].to_json()}
+        entry: dict[str, Any] = {"recipe": CANDIDATES[variant][name].to_json(), "seeds": seeds}
         for probe in PROBES:
             mine, first = (np.concatenate([part[probe] for part in of]) for of in (run, runs["first"]))
             whole = evaluate(mine, labels, bench.split.classes)
@@ -296,6 +304,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--seed", type=int, default=settings.DEFAULT_SEED, help="of split and folds")
+    parser.add_argument("--seeds", type=int, choices=range(1, SEEDS + 1), default=SEEDS, help="folds to measure on")
     parser.add_argument("--work", type=Path, default=Path("runs") / "recipes")
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
@@ -311,13 +320,13 @@ def main() -> None:
         variant, _, name = one.partition("/")
         names = [name] if name else list(CANDIDATES[variant])
         before = read_json(given.out) if given.out.is_file() else {"variants": {}}
-        entries = before["variants"].get(variant, {}) | table(bench, variant, names)
+        entries = before["variants"].get(variant, {}) | table(bench, variant, names, given.seeds)
         write_json(
             given.out,
             rounded(
                 {
                     "command": shlex.join([".venv/bin/python", "benchmarks/recipes.py"]),
-                    "data": {"folder": bench.root.name, "images": len(bench.paths), "folds": FOLDS, "seeds": SEEDS},
+                    "data": {"folder": bench.root.name, "images": len(bench.paths), "folds": FOLDS},
                     "seed": given.seed,
                     "machine": machine(),
                     "versions": versions(),
