@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mbhelpers.files import read_json
 from mbhelpers.rows import Row
-from mbhelpers.training.published_recipes import published_recipe
-from mbhelpers.training.recipes import Recipe, recipe_for
+from mbhelpers.training.published_recipes import published_recipe, run_recipe
+from mbhelpers.training.recipes import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +36,8 @@ def measured(path: Path) -> dict[str, Any]:
 
 
 def recipes_beside(row: Row) -> dict[str, Recipe]:
-    """Our recipe for a row's variant, and the one that its authors published, if they did."""
-    found = {"ours": recipe_for(row.variant)}
+    """Our recipe for a row, and the one that its authors published, if they did."""
+    found = {"ours": run_recipe(row, "ours")}
     try:
         return found | {"ST": published_recipe(row, "st")}
     except ValueError:

@@ -6,7 +6,7 @@ from typing import Any
 from mbhelpers.files import read_json
 from mbhelpers.models.weights import check_architecture, find_weights
 from mbhelpers.runs import Run
-from mbhelpers.stages.data import learned_parts, part_images, prepare, recipe_of, row_preprocessing
+from mbhelpers.stages.data import learned_parts, part_images, prepare, recipe_of, row_preprocessing, starts_of
 from mbhelpers.stages.measure import evaluate, quantize, report
 from mbhelpers.stages.order import ARTIFACTS, require
 from mbhelpers.stages.train import VIEWS, build_model, train
@@ -25,6 +25,7 @@ __all__ = [
     "require",
     "row_preprocessing",
     "run_row",
+    "starts_of",
     "train",
 ]
 

@@ -78,6 +78,15 @@ def start_row(row: Row, recipe: Recipe) -> Row:
     return Row.parse(f"{row.dataset}/{name}") if "_" in name else replace(row, variant=name)
 
 
+def starts_of(run: Run) -> list[Run]:
+    """The runs whose models a run starts from, one behind the other, the nearest first."""
+    found: list[Run] = []
+    while (recipe := recipe_of(run)).start_from:
+        run = run.other(start_row(run.row, recipe))
+        found.append(run)
+    return found
+
+
 def teacher_of(run: Run, recipe: Recipe) -> Run:
     """The run of a recipe's teacher."""
     row = Row.parse(f"{run.row.dataset}/{recipe.teacher}")

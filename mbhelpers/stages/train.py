@@ -21,6 +21,7 @@ from mbhelpers.stages.data import (
     recipe_of,
     row_preprocessing,
     start_row,
+    starts_of,
     teacher_of,
 )
 from mbhelpers.stages.order import is_done, outdate, require, stage
@@ -140,7 +141,7 @@ def _lessons(run: Run, recipe: Recipe) -> tuple[dict[str, str], np.ndarray]:
     theirs = recipe_of(teacher)
     if theirs.teacher:
         raise ValueError(f"{teacher.row}, the teacher of {run.row}, has a teacher itself; choose one that has none")
-    for given in (teacher, teacher.other(start_row(teacher.row, theirs))) if theirs.start_from else (teacher,):
+    for given in (teacher, *starts_of(teacher)):
         if not (given.folder / "split.json").is_file():
             write_json(given.folder / "split.json", read_json(run.folder / "split.json"))
     path = require(teacher, "model.keras")

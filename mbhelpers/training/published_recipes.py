@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mbhelpers.data.augment import ST_RECIPES, Augmentation
 from mbhelpers.rows import Row
-from mbhelpers.training.recipes import Recipe, recipe_for
+from mbhelpers.training.recipes import Recipe, grown, recipe_for
 
 _COMMON = Recipe(
     learning_rate=1e-3,
@@ -191,12 +191,15 @@ def published_recipe(row: str | Row, source: str = "st") -> Recipe:
 
 
 def run_recipe(row: Row, source: str, smoke: bool = False) -> Recipe:
-    """The recipe that a run takes: ours for the row's variant, or a published one; in smoke mode two epochs of it.
+    """The recipe that a run takes: ours for the row, or a published one; in smoke mode two epochs of it.
 
     Raises:
         ValueError: unknown source or variant, or a source without a recipe for the row.
     """
-    if source == "ours":
-        return recipe_for(row.variant, smoke)
-    recipe = published_recipe(row, source)
+    if source != "ours":
+        recipe = published_recipe(row, source)
+    elif row.variant == "tfs":
+        recipe = grown(recipe_for(row.variant), row)
+    else:
+        recipe = recipe_for(row.variant)
     return recipe.short() if smoke else recipe

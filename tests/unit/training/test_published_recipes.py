@@ -127,6 +127,9 @@ def test_what_nobody_published_is_refused(row, source, message):
 def test_a_run_takes_one_of_them():
     row = Row.parse("flowers/mobilenet_v2_0.35_128_tl")
     assert run_recipe(row, "ours") is RECIPES["tl"]
+    large = Row.parse("flowers/mobilenet_v2_0.35_224_tfs")
+    assert run_recipe(large, "ours").start_from == "mobilenet_v2_0.35_128_tfs", "from scratch grows"
+    assert run_recipe(large, "st").start_from == "", "theirs does not"
     assert run_recipe(row, "st") == published_recipe(row)
     short = run_recipe(row, "st", smoke=True)
     changed = {key for key, value in short.to_json().items() if value != published_recipe(row).to_json()[key]}

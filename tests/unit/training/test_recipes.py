@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from mbhelpers.rows import VARIANTS
-from mbhelpers.training.recipes import RECIPES, Recipe, recipe_for
+from mbhelpers.rows import VARIANTS, Row
+from mbhelpers.training.recipes import GROWN_EPOCHS, RECIPES, Recipe, grown, recipe_for
 
 RECIPE = Recipe(learning_rate=1e-3, epochs=40, min_steps=300)
 
@@ -46,6 +46,25 @@ def test_variants_do_what_their_names_say():
     assert RECIPES["fft"].train_backbone and RECIPES["tfs"].train_backbone
     assert RECIPES["fft"].start_from == "tl"
     assert RECIPES["tfs"].start_from == RECIPES["tl"].start_from == ""
+
+
+@pytest.mark.parametrize(
+    ("side", "start"),
+    [
+        (32, ""),
+        (64, ""),
+        (96, "mobilenet_v2_0.35_64_tfs"),
+        (128, "mobilenet_v2_0.35_64_tfs"),
+        (160, "mobilenet_v2_0.35_128_tfs"),
+        (224, "mobilenet_v2_0.35_128_tfs"),
+    ],
+)
+def test_from_scratch_grows_from_the_next_smaller(side, start):
+    row = Row.parse(f"flowers/mobilenet_v2_0.35_{side}_tfs")
+    recipe = grown(RECIPES["tfs"], row)
+    assert recipe == replace(RECIPES["tfs"], start_from=start, epochs=GROWN_EPOCHS if start else RECIPES["tfs"].epochs)
+    if start:
+        assert Row.parse(f"flowers/{start}").resolution < side
 
 
 @pytest.mark.parametrize("images", [12, 140, 1740])
