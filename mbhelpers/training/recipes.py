@@ -200,7 +200,7 @@ RECIPES = {
         augmentation=_GEOMETRY,
     ),
     "fft": Recipe(
-        learning_rate=5e-4,
+        learning_rate=1.5e-3,
         epochs=40,
         min_steps=200,
         warmup=0.1,
