@@ -87,7 +87,8 @@ def verdicts(candidates: dict[str, Any]) -> list[str]:
             for probe, pair in probes.items()
             if not pair["inside_noise"]
         ]
-        found.append(f"{name}: {' and '.join(clear) or 'cannot be told from the first on this many pictures'}")
+        told = " and ".join(clear) or "cannot be told from the first on this many pictures"
+        found.append(f"{name} (n = {entry['plain']['n']:,}): {told}")
     return found
 
 

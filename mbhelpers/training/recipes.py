@@ -214,8 +214,8 @@ RECIPES = {
 }
 """Ours. No epoch is chosen, so the validation images train too, and the last epoch is kept.
 
-Source: those of tl and fft are the first candidates of `benchmarks/recipes.py`; `results/flowers/recipes.json` says
-what each of the others measured so far gave. That of tfs has not been compared yet.
+Source: `benchmarks/recipes.py`, where tl's is "first", fft's "high rate" and tfs' "strong, grown"; what they and the
+others gave is in `results/flowers/recipes.json`.
 """
 
 

@@ -69,7 +69,7 @@ def test_differences_take_recipes_as_the_results_hold_them():
 
 def test_verdicts_name_only_what_is_no_chance():
     told = facts.verdicts(candidates())
-    assert told[0] == "better: +3.0 points on the plain pictures and +2.0 points on the shifted pictures"
+    assert told[0] == "better (n = 1,194): +3.0 points on the plain pictures and +2.0 points on the shifted pictures"
     assert "cannot be told" in told[1]
     assert len(told) == 2, "the first is not compared with itself"
 
