@@ -55,7 +55,6 @@ def keep_grid(content: bytes, model: "keras.Model") -> tuple[bytes, int]:
     gridded = [(kernel, step) for kernel in _kernels(model) if (step := grid_step(kernel))]
     if not gridded:
         return content, 0
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     graph = schema.ModelT.InitFromPackedBuf(content, 0)
@@ -65,9 +64,21 @@ def keep_grid(content: bytes, model: "keras.Model") -> tuple[bytes, int]:
             tensors = [part.tensors[k] for k in operator.inputs if k >= 0]
             if len(tensors) > 1 and tensors[1].type == schema.TensorType.INT8:
                 kept += _restore(tensors, graph, gridded)
-    builder = flatbuffers.Builder(len(content) + 1024)
+    return pack(graph), kept
+
+
+def pack(graph: Any) -> bytes:
+    """The file of a graph (`schema.ModelT`)."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
     builder.Finish(graph.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output()), kept
+    return bytes(builder.Output())
+
+
+def constant(tensor: Any, graph: Any, dtype: Any) -> np.ndarray:
+    """What a tensor of a graph holds, flat."""
+    return np.frombuffer(np.asarray(graph.buffers[tensor.buffer].data, np.uint8).tobytes(), dtype)
 
 
 def _kernels(model: "keras.Model") -> list[np.ndarray]:
@@ -89,11 +100,11 @@ def _kernels(model: "keras.Model") -> list[np.ndarray]:
 def _restore(tensors: list[Any], graph: Any, gridded: list[tuple[np.ndarray, float]]) -> int:
     """Rewrite one operator's weights where they are those of a kernel; returns how many channels."""
     weights = tensors[1]
-    data, told = graph.buffers[weights.buffer].data, weights.quantization
-    if data is None or told is None or told.scale is None:
+    told = weights.quantization
+    if graph.buffers[weights.buffer].data is None or told is None or told.scale is None:
         return 0
     shape = tuple(int(n) for n in weights.shape)
-    stored = np.frombuffer(np.asarray(data, np.uint8).tobytes(), np.int8).reshape(shape)
+    stored = constant(weights, graph, np.int8).reshape(shape)
     scale, axis = np.array(told.scale, np.float32), int(told.quantizedDimension)
     spread = [-1 if k == axis else 1 for k in range(len(shape))]
     for kernel, step in gridded:
@@ -103,7 +114,7 @@ def _restore(tensors: list[Any], graph: Any, gridded: list[tuple[np.ndarray, flo
         others = tuple(k for k in range(len(shape)) if k != axis) if len(scale) > 1 else None
         fits = np.atleast_1d(np.abs(numbers).max(axis=others) <= 127)
         restored = np.where(fits.reshape(spread), numbers, stored).astype(np.int8)
-        _store(restored, weights, graph)
+        store(restored, weights, graph)
         told.scale = np.where(fits, step, scale).astype(np.float32)
         if len(tensors) > 2:
             _rescale_bias(tensors[2], graph, told.scale / scale)
@@ -113,12 +124,12 @@ def _restore(tensors: list[Any], graph: Any, gridded: list[tuple[np.ndarray, flo
 
 def _rescale_bias(bias: Any, graph: Any, growth: np.ndarray) -> None:
     """Give a 32-bit bias the scale that its weights' new ones ask for: input scale times weight scale."""
-    numbers = np.frombuffer(np.asarray(graph.buffers[bias.buffer].data, np.uint8).tobytes(), np.int32)
-    _store(np.round(numbers / growth).astype(np.int32), bias, graph)
+    numbers = constant(bias, graph, np.int32)
+    store(np.round(numbers / growth).astype(np.int32), bias, graph)
     bias.quantization.scale = (np.array(bias.quantization.scale) * growth).astype(np.float32)
 
 
-def _store(numbers: np.ndarray, tensor: Any, graph: Any) -> None:
+def store(numbers: np.ndarray, tensor: Any, graph: Any) -> None:
     """Write a constant's content; where several tensors share it, as equal ones do, only for this one."""
     from ai_edge_litert import schema_py_generated as schema
 

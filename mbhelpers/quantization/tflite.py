@@ -1,9 +1,10 @@
 """Float and int8 TFLite files from a Keras classifier; the rescaling becomes the input's quantization."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from mbhelpers.data.pipeline import check_pixels
 from mbhelpers.models.families import without_rescaling
 from mbhelpers.native import load_tensorflow, quietly
 from mbhelpers.preprocessing import Preprocessing
+from mbhelpers.quantization.bias import correct_biases
 from mbhelpers.quantization.grid import keep_grid
 from mbhelpers.records import Record, add_to_tflite
 
@@ -31,8 +33,8 @@ def to_float(model: "keras.Model", record: Record) -> bytes:
     Raises:
         ValueError: model and record disagree, or TFLite lacks an operator.
     """
-    with _converter(model, record.preprocessing) as converter:
-        content = _convert(converter)
+    with _exported(model, record.preprocessing) as converter:
+        content = _convert(converter())
     return add_to_tflite(content, record)
 
 
@@ -44,21 +46,24 @@ def to_int8(
     input_type: str = "uint8",
     output_type: str = "float32",
     allow_float: bool = False,
+    bias_correction: bool = True,
 ) -> bytes:
     """A full-integer .tflite file: int8 weights (per channel) and activations, int32 biases.
 
     With a value range of (pixel - 128) / 128 the input's scale is 1/128 and its zero-point the pixel 128, so raw
     pixels are, bit for bit, what calibration saw. Weights that lie on an 8-bit grid already, as those read back from a
-    file with one scale a tensor do, keep their integers (`keep_grid`).
+    file with one scale a tensor do, keep their integers (`keep_grid`); otherwise biases make up for what rounding
+    shifts (`correct_biases`).
 
     Args:
         model: a classifier, with or without its Rescaling layer.
         record: classes and preprocessing of the model; goes into the file, with the number of channels that kept their
-            integers, if any did, as made["kept_channels"].
+            integers as made["kept_channels"], or of layers whose biases were corrected as made["corrected_layers"].
         calibration: uint8 training images, (N, H, W, 3); 100 to 300 are plenty.
         input_type: "uint8" takes pixels, "int8" pixels - 128, "float32" normalized values.
         output_type: "float32" gives scores; the integer types are to be dequantized by the reader.
         allow_float: lets operators that have no integer form stay in float; by default they are refused.
+        bias_correction: False leaves the biases as converted.
 
     Raises:
         ValueError: an unknown type, images of another dtype, shape or range, an operator that would stay in float, or
@@ -73,13 +78,15 @@ def to_int8(
     operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     if allow_float:
         operators.append(tf.lite.OpsSet.TFLITE_BUILTINS)
-    with _converter(model, record.preprocessing) as converter:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([record.preprocessing.normalize(image[None])] for image in pixels)
-        converter.target_spec.supported_ops = operators
-        converter.inference_input_type = getattr(tf, input_type)
-        converter.inference_output_type = getattr(tf, output_type)
-        content = _convert(converter, "" if allow_float else ", or allow float fallback (--allow-float)")
+    with _exported(model, record.preprocessing) as converter:
+        quantizing = converter()
+        quantizing.optimizations = [tf.lite.Optimize.DEFAULT]
+        quantizing.representative_dataset = lambda: ([record.preprocessing.normalize(image[None])] for image in pixels)
+        quantizing.target_spec.supported_ops = operators
+        quantizing.inference_input_type = getattr(tf, input_type)
+        quantizing.inference_output_type = getattr(tf, output_type)
+        content = _convert(quantizing, "" if allow_float else ", or allow float fallback (--allow-float)")
+        reference = _convert(converter()) if bias_correction else b""
     content, kept = keep_grid(content, model)
     if not allow_float and (left := float_operators(content)):
         raise ValueError(
@@ -87,6 +94,8 @@ def to_int8(
         )
     _check_input(content, record.preprocessing, input_type)
     made = record.made | ({"kept_channels": kept} if kept else {})
+    if reference and not kept:
+        content, made["corrected_layers"] = correct_biases(content, reference, pixels, record.preprocessing)
     return add_to_tflite(content, replace(record, made=made))
 
 
@@ -108,8 +117,8 @@ def float_operators(content: bytes) -> list[str]:
 
 
 @contextmanager
-def _converter(model: "keras.Model", preprocessing: Preprocessing) -> Iterator[Any]:
-    """A converter on the model's graph from values on; its SavedModel lives as long as the block."""
+def _exported(model: "keras.Model", preprocessing: Preprocessing) -> Iterator[Callable[[], Any]]:
+    """Makes converters of the model's graph from values on; its SavedModel lives as long as the block."""
     import keras
     import tensorflow as tf
 
@@ -123,7 +132,7 @@ def _converter(model: "keras.Model", preprocessing: Preprocessing) -> Iterator[A
             verbose=False,
             input_signature=[keras.InputSpec("float32", shape=(1, side, side, 3), name="image")],
         )
-        yield tf.lite.TFLiteConverter.from_saved_model(folder)
+        yield partial(tf.lite.TFLiteConverter.from_saved_model, folder)
 
 
 def _convert(converter: Any, way_out: str = "") -> bytes:
