@@ -139,7 +139,7 @@ def results_table(folder: Path) -> "pd.DataFrame":
     """The trained rows that lie below a folder, each measured on its own test part.
 
     Args:
-        folder: such as `results/flowers`; every `metrics.json` below it is a row.
+        folder: such as `results/flowers`, or `results`; every `<data set>/<row>/metrics.json` below it is a row.
 
     Returns:
         row, float and int8 (top-1 in percent), n (test images), interval (95 %, of int8), published (int8, in
@@ -153,7 +153,7 @@ def results_table(folder: Path) -> "pd.DataFrame":
         low, high = (100 * bound for bound in metrics["int8"]["interval"])
         lines.append(
             {
-                "row": metrics["row"],
+                "row": "/".join(path.parts[-3:-1]),
                 "float": f"{100 * metrics['float']['top1']:.1f}",
                 "int8": f"{100 * metrics['int8']['top1']:.1f}",
                 "n": metrics["int8"]["n"],

@@ -162,12 +162,20 @@ def plot_candidates(candidates: dict[str, Any]) -> "Figure":
         axis.plot([], [], marker, color=colour, label=f"{probe} pictures")
     axis.plot([], [], "o", color=GREY, markerfacecolor="white", label="hollow: may be chance")
     axis.axvline(0, color=GREY, linewidth=1)
-    axis.set_yticks(range(len(others)), [short(name) for name in others])
+    axis.set_yticks(range(len(others)), [_named(name, candidates) for name in others])
     axis.set(xlabel="points of accuracy gained or lost, with 95 % interval", ylim=(len(others) - 0.4, -0.6))
     axis.grid(axis="x", alpha=0.3)
     figure.suptitle(f"against {told}", fontsize=11)
     axis.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), fontsize=9)
     return _done(figure)
+
+
+def _named(name: str, candidates: dict[str, Any]) -> str:
+    """A candidate's name, and on how many pictures it was measured if not on as many as the first."""
+    n = candidates[name]["plain"]["n"]
+    return (
+        short(name) if n == max(entry["plain"]["n"] for entry in candidates.values()) else f"{short(name)} (n = {n:,})"
+    )
 
 
 def plot_candidate_curves(candidates: dict[str, Any]) -> "Figure":
@@ -181,7 +189,7 @@ def plot_candidate_curves(candidates: dict[str, Any]) -> "Figure":
     figure, axis = plt.subplots(figsize=(8, 3.4), layout="constrained")
     curves = {name: 100 * np.array(entry["val_accuracy"]) for name, entry in candidates.items()}
     for (name, curve), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
-        label = f"{short(name)}: {curve[-1]:.1f} % at the end"
+        label = f"{_named(name, candidates)}: {curve[-1]:.1f} % at the end"
         axis.plot(np.arange(1, len(curve) + 1), curve, color=colour, label=label)
     lowest, highest = min(curve[-1] for curve in curves.values()), max(curve.max() for curve in curves.values())
     axis.set(xlabel="epoch", ylabel="accuracy in %", ylim=(max(0, lowest - 15), highest + 1.5))

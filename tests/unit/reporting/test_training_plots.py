@@ -66,6 +66,14 @@ def test_a_candidate_stands_where_it_was_measured():
     assert (low, high) == pytest.approx((2.0, 4.0))
 
 
+def test_fewer_pictures_than_the_others_are_told():
+    measured = candidates()
+    measured["unclear"]["plain"]["n"] = 399
+    axis = plots.plot_candidates(measured).axes[0]
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["better", "unclear (n = 399)"]
+    assert plots.plot_candidate_curves(measured).axes[0].lines[2].get_label().startswith("unclear (n = 399): ")
+
+
 def test_the_title_tells_what_the_first_reached():
     figure = plots.plot_candidates(candidates())
     assert figure.get_suptitle() == "against “the base”: 86.0 % on plain and 86.0 % on shifted pictures, n = 1,194"
