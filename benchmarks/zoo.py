@@ -4,12 +4,12 @@
 
 Data and weights: the folders of the data sets in the one that MBHELPERS_REAL names, or `--data`, which holds them by
 the same names, and `--weights`. Without rows: the six of flowers, and tfs, tl and fft at 128 px of plant-village,
-food-101 and COCO person, the last by both rules, Visual Wake Words' and ST's.
+food-101 and COCO person, the last by both rules, Visual Wake Words' and MLPerf Tiny's.
 
 Each run lies in `--work`; a killed call goes on there. `results/<data set>/<row>/` gets `metrics.json` (which names the
 command, the data, the seed, versions and the machine) and `history.json`; for flowers also `model.keras` and
-`model_int8.tflite`. `results/zoo.json` sums up: each row beside the published figures, and for each data set what int8
-loses against float on the test images of all its rows together, paired.
+`model_int8.tflite`. `results/zoo.json` sums up: each row beside the figures published for the whole data set, and for
+each data set what int8 loses against float on the test images of all its rows together, paired.
 """
 
 import argparse
@@ -25,19 +25,22 @@ from mbhelpers import settings
 from mbhelpers.data import source
 from mbhelpers.evaluation.classification import compare
 from mbhelpers.files import read_json, replacing, write_json
+from mbhelpers.rows import Row, published
 from mbhelpers.runs import Run, open_run
 from mbhelpers.stages import run_row
 
 VARIANTS = ("tfs", "tl", "fft")
 ROWS = [f"flowers/mobilenet_v2_0.35_{side}_{variant}" for side in (128, 224) for variant in VARIANTS]
 ROWS += [f"{name}/mobilenet_v2_0.35_128_{variant}" for name in ("plant_village", "food101") for variant in VARIANTS]
-ROWS += [f"coco_person:{rule}/mobilenet_v2_0.35_128_{variant}" for rule in ("vww", "st") for variant in VARIANTS]
+ROWS += [
+    f"coco_person:{rule}/mobilenet_v2_0.35_128_{variant}" for rule in ("vww", "mlperf_tiny") for variant in VARIANTS
+]
 KEPT = ("metrics.json", "history.json")
 MODELS = ("model.keras", "model_int8.tflite")
 
 
 def opened(name: str, data: Path, weights: Path, work: Path, seed: int) -> Run:
-    """The run of a row; `coco_person:st/...` is COCO person by ST's rule."""
+    """The run of a row; `coco_person:mlperf_tiny/...` is COCO person by that rule."""
     row, rule = name, ""
     if ":" in name:
         dataset, _, rest = name.partition(":")
@@ -67,7 +70,7 @@ def entry(metrics: dict[str, Any]) -> dict[str, Any]:
             for kind in ("float", "int8")
         },
         "paired": metrics["paired"],
-        "published": metrics["published"],
+        "published": published(Row.parse(metrics["row"])),
         "training_seconds": metrics["made"]["training_seconds"],
         "command": metrics["made"]["command"],
     }

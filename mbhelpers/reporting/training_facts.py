@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mbhelpers.files import read_json
-from mbhelpers.rows import Row
+from mbhelpers.rows import Row, published
 from mbhelpers.training.published_recipes import published_recipe, run_recipe
 from mbhelpers.training.recipes import Recipe
 
@@ -143,7 +143,7 @@ def results_table(folder: Path) -> "pd.DataFrame":
 
     Returns:
         row, float and int8 (top-1 in percent), n (test images), interval (95 %, of int8), published (int8, in
-        percent; empty where nothing is). Where no row is there yet it says so, and has no lines.
+        percent, of the whole data set; empty where nothing is). Where no row is there yet it says so, and has no lines.
     """
     import pandas as pd
 
@@ -158,7 +158,7 @@ def results_table(folder: Path) -> "pd.DataFrame":
                 "int8": f"{100 * metrics['int8']['top1']:.1f}",
                 "n": metrics["int8"]["n"],
                 "interval": f"{low:.1f} to {high:.1f}",
-                "published": f"{value:.1f}" if (value := metrics["published"].get("int8")) is not None else "",
+                "published": f"{value:.1f}" if (value := published(Row.parse(metrics["row"])).get("int8")) else "",
             }
         )
     if not lines:
