@@ -97,7 +97,8 @@ class TestFloat:
     def test_weights_alone_in_half_precision_or_int8(self, half, stored, mobilenet, tmp_path):
         import tensorflow as tf
 
-        with tflite._converter(mobilenet.model, mobilenet.record.preprocessing) as converter:
+        with tflite._exported(mobilenet.model, mobilenet.record.preprocessing) as converters:
+            converter = converters()
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if half:
                 converter.target_spec.supported_types = [tf.float16]
