@@ -226,7 +226,7 @@ GROWTH, GROWN_EPOCHS = (64, 128), 75
 def grown(recipe: Recipe, row: Row) -> Recipe:
     """A recipe from scratch for a row's resolution: from the same network at the next smaller one, if there is one.
 
-    Pictures of 64 px pass four times as fast as those of 128 px, and most of what is to be learned can be seen in them.
+    Pictures of 64 px pass about three times as fast as those of 128 px, and show most of what is to be learned.
 
     Returns:
         The recipe for a row of 64 px or less; above, one that starts from the row at 64 or 128 px and makes
