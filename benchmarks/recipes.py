@@ -225,7 +225,7 @@ class Bench:
         return self.work / f"{variant}_{side}_{_digest(recipe)}_{fold}"
 
     def lessons(self, recipe: Recipe, fold: int, folder: Path) -> np.ndarray:
-        """A teacher's scores for all views; it is trained first, by the first candidate of its variant."""
+        """A teacher's scores for all views; it is trained first, by `STARTS`."""
         from mbhelpers.training.views import view_outputs
 
         row = Row.parse(f"flowers/{recipe.teacher}")

@@ -57,8 +57,8 @@ def correct_biases(
     targets = [float_part.operators[k].outputs[0] for k in float_layers]
     wanted = _means(reference, targets, seen, preprocessing, inner=True)
     corrected = 0
+    operators, outputs, signatures = part.operators, part.outputs, graph.signatureDefs
     graph.signatureDefs = None  # they name outputs that a part of the graph hasn't
-    operators, outputs = part.operators, part.outputs
     for k, mean in zip(layers, wanted, strict=True):
         bias = _bias(part, operators[k])
         if bias is None:
@@ -70,8 +70,7 @@ def correct_biases(
         moved = np.round(numbers + (mean - found) / np.array(bias.quantization.scale, np.float64))
         store(np.clip(moved, -limit, limit).astype(np.int32), bias, graph)
         corrected += 1
-    part.operators, part.outputs = operators, outputs
-    graph.signatureDefs = schema.ModelT.InitFromPackedBuf(content, 0).signatureDefs
+    part.operators, part.outputs, graph.signatureDefs = operators, outputs, signatures
     return (pack(graph) if corrected else content), corrected
 
 

@@ -86,15 +86,15 @@ def to_int8(
         quantizing.inference_input_type = getattr(tf, input_type)
         quantizing.inference_output_type = getattr(tf, output_type)
         content = _convert(quantizing, "" if allow_float else ", or allow float fallback (--allow-float)")
-        reference = _convert(converter()) if bias_correction else b""
-    content, kept = keep_grid(content, model)
+        content, kept = keep_grid(content, model)
+        reference = _convert(converter()) if bias_correction and not kept else b""
     if not allow_float and (left := float_operators(content)):
         raise ValueError(
             f"{', '.join(left)} would stay in float; replace them, or allow float fallback (--allow-float)"
         )
     _check_input(content, record.preprocessing, input_type)
     made = record.made | ({"kept_channels": kept} if kept else {})
-    if reference and not kept:
+    if reference:
         content, made["corrected_layers"] = correct_biases(content, reference, pixels, record.preprocessing)
     return add_to_tflite(content, replace(record, made=made))
 
