@@ -235,14 +235,23 @@ class _LiteRT:
         dtype, index = self.input["dtype"], self.input["index"]
         scale, zero = self.output["quantization"]
         for k, image in enumerate(images):
-            if dtype == np.uint8:
-                fed = image  # raw pixels, as a board's camera delivers them
-            elif dtype == np.int8:
-                fed = (image.astype(np.int16) - 128).astype(np.int8)
-            else:
-                fed = preprocessing.normalize(image)
-            self.interpreter.set_tensor(index, fed[None])
+            self.interpreter.set_tensor(index, as_input(image, dtype, preprocessing)[None])
             self.interpreter.invoke()
             raw = self.interpreter.get_tensor(self.output["index"])[0]
             scores[k] = raw if raw.dtype == np.float32 else (raw.astype(np.float32) - zero) * scale
         return scores
+
+
+def as_input(pixels: np.ndarray, dtype: Any, preprocessing: Preprocessing) -> np.ndarray:
+    """Pixels as a .tflite input of that type takes them.
+
+    Args:
+        pixels: uint8, of any shape.
+        dtype: uint8 takes them raw, as a board's camera delivers them; int8 less 128; float32 as values.
+        preprocessing: makes the values.
+    """
+    if dtype == np.uint8:
+        return pixels
+    if dtype == np.int8:
+        return (pixels.astype(np.int16) - 128).astype(np.int8)
+    return preprocessing.normalize(pixels)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mbhelpers.inference.predictor import as_input
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.quantization.grid import constant, pack, store
 
@@ -110,7 +111,7 @@ def _means(
     quantized = {told["index"]: told["quantization"] for told in interpreter.get_tensor_details()}
     sums: list[Any] = [0.0] * len(tensors)
     for image in images:
-        interpreter.set_tensor(entry["index"], _fed(image[None], entry["dtype"], preprocessing))
+        interpreter.set_tensor(entry["index"], as_input(image, entry["dtype"], preprocessing)[None])
         interpreter.invoke()
         for place, tensor in enumerate(tensors):
             values = interpreter.get_tensor(tensor)
@@ -120,12 +121,3 @@ def _means(
                 mean = (mean - zero_point) * scale
             sums[place] = sums[place] + mean
     return [total / len(images) for total in sums]
-
-
-def _fed(pixels: np.ndarray, dtype: Any, preprocessing: Preprocessing) -> np.ndarray:
-    """Pixels as an input of that type takes them."""
-    if dtype == np.uint8:
-        return pixels
-    if dtype == np.int8:
-        return (pixels.astype(np.int16) - 128).astype(np.int8)
-    return preprocessing.normalize(pixels).astype(np.float32)
