@@ -53,7 +53,7 @@ def correct_biases(
     ]
     if shapes[0] != shapes[1]:
         raise ValueError(
-            "the float and the int8 file of the model have different layers; quantize it with bias_correction=False"
+            "the float and the int8 file of the model have different layers; quantize it without the repair 'biases'"
         )
     targets = [float_part.operators[k].outputs[0] for k in float_layers]
     wanted = _means(reference, targets, seen, preprocessing, inner=True)

@@ -42,6 +42,11 @@ def grid_step(weights: np.ndarray) -> float | None:
     return step if np.abs(levels / step - numbers).max() < _OFF else None
 
 
+def on_grid(model: "keras.Model") -> bool:
+    """Whether some weights of a model lie on an 8-bit grid, as those read back from a quantized file do."""
+    return any(grid_step(kernel) for kernel in _kernels(model))
+
+
 def keep_grid(content: bytes, model: "keras.Model") -> tuple[bytes, int]:
     """Put the integers back into a freshly converted int8 file.
 

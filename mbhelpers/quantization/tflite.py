@@ -14,13 +14,17 @@ from mbhelpers.models.families import without_rescaling
 from mbhelpers.native import load_tensorflow, quietly
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.quantization.bias import correct_biases
-from mbhelpers.quantization.grid import keep_grid
+from mbhelpers.quantization.grid import keep_grid, on_grid
+from mbhelpers.quantization.repair import REPAIRS, repaired
 from mbhelpers.records import Record, add_to_tflite
 
 if TYPE_CHECKING:
     import keras
 
 TYPES = ("uint8", "int8", "float32")
+
+DEFAULT_REPAIRS = {"channel": ("biases",), "tensor": REPAIRS}
+"""What is done against rounding, by granularity; `results/flowers/int8.json` says what each repair gives."""
 
 
 def to_float(model: "keras.Model", record: Record) -> bytes:
@@ -45,39 +49,50 @@ def to_int8(
     *,
     input_type: str = "uint8",
     output_type: str = "float32",
+    granularity: str = "channel",
+    repairs: tuple[str, ...] | None = None,
     allow_float: bool = False,
-    bias_correction: bool = True,
 ) -> bytes:
-    """A full-integer .tflite file: int8 weights (per channel) and activations, int32 biases.
+    """A full-integer .tflite file: int8 weights and activations, int32 biases.
 
     With a value range of (pixel - 128) / 128 the input's scale is 1/128 and its zero-point the pixel 128, so raw
     pixels are, bit for bit, what calibration saw. Weights that lie on an 8-bit grid already, as those read back from a
-    file with one scale a tensor do, keep their integers (`keep_grid`); otherwise biases make up for what rounding
-    shifts (`correct_biases`).
+    file with one scale a tensor do, keep their integers (`keep_grid`), and nothing is repaired.
 
     Args:
         model: a classifier, with or without its Rescaling layer.
-        record: classes and preprocessing of the model; goes into the file, with the number of channels that kept their
-            integers as made["kept_channels"], or of layers whose biases were corrected as made["corrected_layers"].
+        record: classes and preprocessing of the model; goes into the file, with made["int8"]: granularity, and how
+            many channels kept their integers or which repairs changed how much.
         calibration: uint8 training images, (N, H, W, 3); 100 to 300 are plenty.
         input_type: "uint8" takes pixels, "int8" pixels - 128, "float32" normalized values.
         output_type: "float32" gives scores; the integer types are to be dequantized by the reader.
+        granularity: "channel" gives each output channel of a convolution a scale of its own; "tensor" gives a layer
+            one, as some accelerators need it.
+        repairs: of `REPAIRS`, what is done against rounding; None takes `DEFAULT_REPAIRS` of the granularity.
         allow_float: lets operators that have no integer form stay in float; by default they are refused.
-        bias_correction: False leaves the biases as converted.
 
     Raises:
-        ValueError: an unknown type, images of another dtype, shape or range, an operator that would stay in float, or
-            an input quantization that does not match the preprocessing, or could not.
+        ValueError: an unknown type, granularity or repair, weights that are no numbers, images of another dtype, shape
+            or range, an operator that would stay in float, or an input quantization that does not match the
+            preprocessing, or could not.
     """
     _check_types(record.preprocessing, input_type, output_type)
+    repairs = _chosen_repairs(granularity, repairs)
     _check_calibration(calibration, record.preprocessing)
     load_tensorflow()
     import tensorflow as tf
 
+    _check_finite(model)
     pixels = _span(calibration)
     operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     if allow_float:
         operators.append(tf.lite.OpsSet.TFLITE_BUILTINS)
+    told: dict[str, Any] = {"granularity": granularity}
+    if on_grid(model):
+        repairs = ()
+    if {"silence", "equalize"} & {*repairs}:
+        model, done = repaired(model, record.preprocessing, calibration, repairs)
+        told |= done
     with _exported(model, record.preprocessing) as converter:
         quantizing = converter()
         quantizing.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -85,18 +100,20 @@ def to_int8(
         quantizing.target_spec.supported_ops = operators
         quantizing.inference_input_type = getattr(tf, input_type)
         quantizing.inference_output_type = getattr(tf, output_type)
+        quantizing._experimental_disable_per_channel = granularity == "tensor"
         content = _convert(quantizing, "" if allow_float else ", or allow float fallback (--allow-float)")
         content, kept = keep_grid(content, model)
-        reference = _convert(converter()) if bias_correction and not kept else b""
+        reference = _convert(converter()) if "biases" in repairs else b""
     if not allow_float and (left := float_operators(content)):
         raise ValueError(
             f"{', '.join(left)} would stay in float; replace them, or allow float fallback (--allow-float)"
         )
     _check_input(content, record.preprocessing, input_type)
-    made = record.made | ({"kept_channels": kept} if kept else {})
+    if kept:
+        told["kept_channels"] = kept
     if reference:
-        content, made["corrected_layers"] = correct_biases(content, reference, pixels, record.preprocessing)
-    return add_to_tflite(content, replace(record, made=made))
+        content, told["corrected_layers"] = correct_biases(content, reference, pixels, record.preprocessing)
+    return add_to_tflite(content, replace(record, made=record.made | {"int8": told}))
 
 
 def float_operators(content: bytes) -> list[str]:
@@ -149,6 +166,27 @@ def _convert(converter: Any, way_out: str = "") -> bytes:
             f"the model has an operator that TFLite cannot express so ({str(error).splitlines()[0][:200]}); "
             f"replace it{way_out}"
         ) from error
+
+
+def _chosen_repairs(granularity: str, repairs: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The repairs to do, the default ones of a granularity where none are named."""
+    if granularity not in DEFAULT_REPAIRS:
+        raise ValueError(f"unknown granularity {granularity!r}; choose from {', '.join(DEFAULT_REPAIRS)}")
+    if repairs is None:
+        return DEFAULT_REPAIRS[granularity]
+    if strange := sorted({*repairs} - {*REPAIRS}):
+        raise ValueError(f"unknown repair {strange[0]!r}; choose from {', '.join(REPAIRS)}")
+    return tuple(repairs)
+
+
+def _check_finite(model: "keras.Model") -> None:
+    """Refuse weights that are no numbers: they would become integers all the same."""
+    broken = [weight.path for weight in model.weights if not np.isfinite(np.asarray(weight)).all()]
+    if broken:
+        raise ValueError(
+            f"the model has weights that are NaN or infinite ({broken[0]}, {len(broken)} in all); its training broke "
+            "down: train it again, with a lower learning rate"
+        )
 
 
 def _check_types(preprocessing: Preprocessing, input_type: str, output_type: str) -> None:

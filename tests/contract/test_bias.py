@@ -18,7 +18,7 @@ SHIFT = 300
 @pytest.fixture(scope="module")
 def files(thin):
     """The float and the plain int8 file of the thin model."""
-    plain = tflite.to_int8(thin.model, thin.record, thin.images[:48], bias_correction=False)
+    plain = tflite.to_int8(thin.model, thin.record, thin.images[:48], repairs=())
     return tflite.to_float(thin.model, thin.record), plain
 
 
@@ -98,11 +98,10 @@ def test_a_dead_channel_does_not_overflow(thin, files):
 def test_every_input_type(thin, input_type, tmp_path):
     path, found = tmp_path / "model.tflite", {}
     for corrected in (True, False):
-        content = tflite.to_int8(
-            thin.model, thin.record, thin.images[:16], input_type=input_type, bias_correction=corrected
-        )
+        repairs = ("biases",) if corrected else ()
+        content = tflite.to_int8(thin.model, thin.record, thin.images[:16], input_type=input_type, repairs=repairs)
         path.write_bytes(content)
-        found[corrected] = read_record(path).made.get("corrected_layers")
+        found[corrected] = read_record(path).made["int8"].get("corrected_layers")
     assert found == {True: len(biases(opened(content))), False: None}
 
 
@@ -113,5 +112,5 @@ def test_another_models_file_is_refused(thin, files):
         [keras.Input((tiny.SIDE, tiny.SIDE, 3)), keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D()]
     )
     reference = tflite.to_float(other, thin.record)
-    with pytest.raises(ValueError, match="different layers; quantize it with bias_correction=False"):
+    with pytest.raises(ValueError, match="different layers; quantize it without the repair 'biases'"):
         correct_biases(files[1], reference, thin.images[:8], thin.record.preprocessing)

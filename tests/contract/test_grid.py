@@ -79,7 +79,7 @@ def test_the_integers_are_kept(thin, gridded, tmp_path, monkeypatch):
     [content] = made
     (tmp_path / "kept.tflite").write_bytes(kept)
     record = read_record(tmp_path / "kept.tflite")
-    channels = record.made["kept_channels"]
+    channels = record.made["int8"]["kept_channels"]
     kernels = [w for w in gridded.get_weights() if w.ndim > 1]
     assert 8 + 8 + 16 <= channels < 8 + 8 + 16 + 3, "all but one or two of the last kernel's three"
 
@@ -94,7 +94,9 @@ def test_the_integers_are_kept(thin, gridded, tmp_path, monkeypatch):
     assert len(after) == 4 and all(two <= one for one, two in zip(before, after, strict=True))
     assert sum(error > 1e-5 for error in before) == 4, "the converter rounds each to grids of its own"
     assert sum(error < 1e-6 for error in after) == 3, "the convolutions' are there to the bit"
-    assert record.made == thin.record.made | {"kept_channels": channels}, "and the file says so"
+    assert record.made == thin.record.made | {"int8": {"granularity": "channel", "kept_channels": channels}}, (
+        "and the file says so"
+    )
     source = gridded.predict(thin.images.astype(np.float32), verbose=0)
     far = np.abs(Predictor(tmp_path / "kept.tflite").predict(thin.images) - source).max()
     assert far < 0.01, "the biases went along with the scales"

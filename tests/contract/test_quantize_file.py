@@ -208,7 +208,7 @@ class TestToInt8:
         path.write_bytes(tflite.to_int8(thin.model, thin.record, thin.images))
         [(content, (kept, channels))] = passed
         assert kept is content and channels == 0
-        made = thin.record.made | {"corrected_layers": 4}
+        made = thin.record.made | {"int8": {"granularity": "channel", "corrected_layers": 4}}
         assert read_record(path) == replace(thin.record, made=made), "nothing of a grid is added to the record either"
 
     def test_a_mean_for_each_channel_needs_a_float_input(self, thin, tmp_path):

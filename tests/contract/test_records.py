@@ -22,7 +22,7 @@ def test_record_is_read_back_equal(kind, thin):
 
 
 def test_int8_adds_what_it_did(thin):
-    made = thin.record.made | {"corrected_layers": 4}
+    made = thin.record.made | {"int8": {"granularity": "channel", "corrected_layers": 4}}
     assert read_record(thin.int8) == replace(thin.record, made=made)
 
 

@@ -64,7 +64,7 @@ def test_the_new_file_has_integer_ends_and_keeps_the_old_integers(again):
     runtime = Predictor(again[0])._backend.interpreter
     assert runtime.get_input_details()[0]["dtype"] == runtime.get_output_details()[0]["dtype"] == np.int8
     made = read_record(again[0]).made
-    assert made["kept_channels"] > 17_000, "of 18,057 channels"
+    assert made["int8"]["kept_channels"] > 17_000, "of 18,057 channels"
     assert made["calibration"]["images"] == 50 and made["read_back"]["file"] == "mobilenet_v2_1.0_224_quant.tflite"
 
 
