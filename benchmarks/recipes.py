@@ -112,7 +112,7 @@ CANDIDATES: dict[str, dict[str, Recipe]] = {
     },
 }
 # Long ones were measured on fewer folds.
-FEWER: dict[str, dict[str, int]] = {"tl": {"teacher": 2}, "fft": {}}
+FEWER = {"tl": {"teacher": 2}, "fft": {"high rate, teacher": 2}}
 FEWER["tfs"] = dict.fromkeys(CANDIDATES["tfs"], 1)
 
 
