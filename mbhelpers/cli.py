@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mbhelpers import cli_data, cli_weights, settings
+from mbhelpers import cli_data, cli_onnx, cli_weights, settings
 
 app = typer.Typer(
     help="From dataset to a quantized MobileNet with numbers one can trust.",
@@ -18,6 +18,7 @@ app = typer.Typer(
 
 app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_weights.app, name="weights")
+app.add_typer(cli_onnx.app, name="onnx")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Data = Annotated[
@@ -90,7 +91,7 @@ def run(
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Argument(help=".keras, .h5 or .tflite")],
+    model: Annotated[Path, typer.Argument(help=".keras, .h5, .tflite or .onnx")],
     images: Annotated[Path, typer.Argument(metavar="DIR", help="Its sub-folders are the classes; or ImageNet images.")],
     classes: Annotated[
         str | None, typer.Option(help="The model's class names in its order, comma-separated. Default: sorted folders.")
@@ -150,41 +151,95 @@ def evaluate(
 @app.command()
 def quantize(
     model: Annotated[Path, typer.Argument(help=".keras, .h5, or a .tflite file, which is read back first")],
-    images: Annotated[Path, typer.Argument(metavar="DIR", help="Training images, in class folders or all in one.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The .tflite file to write.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write; with --all a folder.")],
+    images: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Training images to calibrate with, in class folders or not.")
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            help="float32, float16, dynamic_range, int8 or int8_per_tensor; "
+            "onnx_float32, onnx_qoperator, onnx_qdq or onnx_qdq_per_channel"
+        ),
+    ] = "int8",
+    every: Annotated[bool, typer.Option("--all", help="Every format, into the folder that -o names.")] = False,
     number: Annotated[int, typer.Option("--images", help="Calibration images, the same number of each class.")] = 250,
-    input_type: Annotated[str, typer.Option(help="uint8, int8 or float32")] = "uint8",
-    output_type: Annotated[str, typer.Option(help="float32, uint8 or int8")] = "float32",
+    input_type: Annotated[str | None, typer.Option(help="Of int8 .tflite: uint8 (default), int8 or float32")] = None,
+    output_type: Annotated[str | None, typer.Option(help="Of the same: float32 (default), uint8 or int8")] = None,
+    repairs: Annotated[
+        str | None, typer.Option(help="Of the same: silence,equalize,biases or a part of it; '' for none.")
+    ] = None,
     allow_float: Annotated[bool, typer.Option("--allow-float", help="Accept operators that stay in float.")] = False,
+    opset: Annotated[int | None, typer.Option(help="Of .onnx: 7 to 18. Default: the format's.")] = None,
+    layout: Annotated[str | None, typer.Option(help="Of .onnx: nchw (default) or nhwc.")] = None,
     seed: Seed = settings.DEFAULT_SEED,
     preset: Preset = None,
     resize: Resize = None,
     mean: Mean = None,
     std: Std = None,
 ) -> None:
-    """Make an int8 .tflite file from a Keras model or another .tflite file, calibrated on images."""
-    from mbhelpers.quantization.files import quantize_file
+    """Make an int8 file, or one of another format, from a Keras model or a .tflite file, calibrated on images."""
+    from mbhelpers.quantization.files import quantize_all, quantize_file
 
+    given: dict[str, Any] = {"input_type": input_type, "output_type": output_type, "opset": opset, "layout": layout}
+    given["allow_float"] = allow_float or None
+    given["repairs"] = tuple(filter(None, repairs.split(","))) if repairs is not None else None
+    conversion = {name: value for name, value in given.items() if value is not None}
+    options: dict[str, Any] = {"preset": preset, "resize": resize, "mean": mean, "std": std}
+    if every:
+        if conversion:
+            raise ValueError(f"--{next(iter(conversion)).replace('_', '-')} is for one format; leave it or --all out")
+        if images is None:
+            raise ValueError("some formats are calibrated: pass a folder of training images behind the model")
+        quantize_all(model, images, output, number=number, seed=seed, **options)
+        return
     path = quantize_file(
-        model,
-        images,
-        output,
-        number=number,
-        input_type=input_type,
-        output_type=output_type,
-        allow_float=allow_float,
-        seed=seed,
-        preset=preset,
-        resize=resize,
-        mean=mean,
-        std=std,
+        model, images, output, format=format, number=number, seed=seed, conversion=conversion, **options
     )
     print(f"{path}: {path.stat().st_size / 1024:,.0f} KiB")
 
 
 @app.command()
+def compare(
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="The first is what the others are held to.")],
+    data: Annotated[Path, typer.Option(help="Images that none of them learned from; sub-folders are the classes.")],
+    preset: Preset = None,
+    resize: Resize = None,
+    mean: Mean = None,
+    std: Std = None,
+    threads: Annotated[int, typer.Option(help="Of LiteRT and ONNX Runtime.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Put model files side by side on the same images: size, accuracy, agreement with the first, latency here."""
+    from mbhelpers.evaluation.comparison import compare_files
+
+    found = compare_files(models, data, preset=preset, resize=resize, mean=mean, std=std, threads=threads)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    print(f"n = {found[0]['n']}; latency: one image at a time on this machine, {threads} threads")
+    _print_table([_compared(line) for line in found])
+
+
+def _compared(line: dict[str, Any]) -> dict[str, str]:
+    """A line of the comparison as text."""
+    low, high = (100 * bound for bound in line["interval"])
+    pair = line.get("paired")
+    change = [100 * bound for bound in (pair["difference"], *pair["interval"])] if pair else []
+    return {
+        "model": line["model"],
+        "KiB": f"{line['bytes'] / 1024:,.0f}",
+        "top-1": f"{100 * line['top1']:.2f} % ({low:.1f} to {high:.1f})",
+        "against the first": "{:+.2f} ({:+.1f} to {:+.1f})".format(*change) if pair else "",
+        "p": f"{pair['mcnemar_p']:.2f}" if pair else "",
+        "same answer": f"{100 * pair['agreement']:.1f} %" if pair else "",
+        "ms": f"{line['latency_ms']:.2f} ± {line['latency_spread_ms']:.2f}",
+    }
+
+
+@app.command()
 def classify(
-    model: Annotated[Path, typer.Argument(help=".keras, .h5 or .tflite")],
+    model: Annotated[Path, typer.Argument(help=".keras, .h5, .tflite or .onnx")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG, BMP or WebP files.")],
     labels: Annotated[
         Path | None, typer.Option(help="Class names, one a line. Default: the file's, or ImageNet's for 1000 outputs.")

@@ -5,13 +5,16 @@ import zipfile
 from dataclasses import dataclass, field
 from json import JSONDecodeError, dumps, loads
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mbhelpers.files import is_lfs_pointer
 from mbhelpers.preprocessing import Preprocessing
 
+if TYPE_CHECKING:
+    import onnx
+
 MEMBER = "mbhelpers.json"
-"""Name of the record: a member of the .keras archive, a metadata entry of the .tflite file."""
+"""Name of the record: a member of the .keras archive, a metadata entry of the .tflite or .onnx file."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Record:
 
 
 def read_record(path: Path) -> Record | None:
-    """The record inside a .keras or .tflite file, None where it has none (a peer's file).
+    """The record inside a .keras, .tflite or .onnx file, None where it has none (a peer's file).
 
     Raises:
         ValueError: the file is missing, is no model of its suffix, or its record is damaged.
@@ -75,6 +78,8 @@ def read_record(path: Path) -> Record | None:
                 return Record.from_bytes(archive.read(MEMBER)) if MEMBER in archive.namelist() else None
         except zipfile.BadZipFile as error:
             raise ValueError(f"{path} is not a whole .keras file ({error}); {_repair(path)}") from error
+    if path.suffix == ".onnx":
+        return _onnx_record(path)
     if path.suffix == ".tflite":
         content = _tflite_metadata(path.read_bytes(), path)
         return Record.from_bytes(content) if content is not None else None
@@ -103,6 +108,25 @@ def add_to_tflite(model: bytes, record: Record) -> bytes:
     builder = flatbuffers.Builder(len(model) + len(buffer.data) + 1024)
     builder.Finish(content.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def add_to_onnx(model: "onnx.ModelProto", record: Record) -> bytes:
+    """The .onnx file of a graph, with the record as a metadata property; runtimes pass over it."""
+    entry = model.metadata_props.add()
+    entry.key, entry.value = MEMBER, record.to_bytes().decode()
+    return model.SerializeToString()
+
+
+def _onnx_record(path: Path) -> Record | None:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path)
+    except DecodeError as error:
+        raise ValueError(f"{path} is not a whole .onnx file: {_repair(path)}") from error
+    found = [entry.value for entry in model.metadata_props if entry.key == MEMBER]
+    return Record.from_bytes(found[0].encode()) if found else None
 
 
 def _tflite_metadata(content: bytes, path: Path) -> bytes | None:

@@ -163,9 +163,9 @@ def _shown(path: str) -> str:
 
 def versions() -> dict[str, str]:
     """Versions that decide the numbers."""
-    names = ("mbhelpers", "tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "scikit-learn")
+    runtimes = ("tensorflow", "keras", "ai-edge-litert", "onnx", "onnxruntime", "tf2onnx")
     found = {"python": platform.python_version()}
-    for name in names:
+    for name in ("mbhelpers", *runtimes, "numpy", "pillow", "scikit-learn"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:  # tensorflow-cpu, or a checkout on the path that is not installed

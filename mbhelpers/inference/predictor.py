@@ -12,7 +12,7 @@ from mbhelpers.preprocessing import Channels, Preprocessing
 from mbhelpers.preprocessing import preset as contract_of
 from mbhelpers.records import Record, read_record
 
-SUFFIXES = (".keras", ".h5", ".tflite")
+SUFFIXES = (".keras", ".h5", ".tflite", ".onnx")
 
 
 class Backend(Protocol):
@@ -24,6 +24,7 @@ class Backend(Protocol):
         kind: "float" or "int8".
         own: mean and std by which the file itself turns pixels into values; None where it takes values.
         step: the difference of two values that the file does not tell apart.
+        layout: "nhwc" or "nchw", of its input.
     """
 
     resolution: int
@@ -31,6 +32,7 @@ class Backend(Protocol):
     kind: str
     own: tuple[Channels, Channels] | None
     step: float
+    layout: str
 
     def run(self, images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         """uint8 images (N, H, W, 3) to float32 outputs (N, outputs)."""
@@ -44,7 +46,7 @@ class Predictor:
         path: the file.
         classes: names in the order of the scores; empty if neither the file nor the caller gave them.
         preprocessing: how to prepare images for it; `preprocessing.load(file)` does.
-        preprocessing_assumed: whether it is ST's because neither the file nor the caller said which.
+        preprocessing_assumed: whether it is a guess, because neither the file nor the caller said which.
         classes_assumed: whether their order is only a guess, here or when the file was quantized.
         made: how the file says it was made; empty without a record.
         kind: "float" or "int8", by the type of its weights.
@@ -68,13 +70,14 @@ class Predictor:
         files, which mean 127.5, and its quantized ones, which mean 128.
 
         Args:
-            path: .keras, .h5 (legacy Keras-2 files too) or .tflite.
+            path: .keras, .h5 (legacy Keras-2 files too), .tflite or .onnx.
             classes: names in the model's order, for a file without a record. A file with one refuses others.
-            preset: likewise; a name of `mbhelpers.preprocessing.PRESETS`. None means ST's.
+            preset: likewise; a name of `mbhelpers.preprocessing.PRESETS`. None means ST's, for an
+                .onnx file the ONNX zoo's.
             resize: likewise; None means the preset's.
             mean: likewise; None means the file's own, else the preset's.
             std: see mean.
-            threads: of LiteRT; Keras uses what TensorFlow was told.
+            threads: of LiteRT and ONNX Runtime; Keras uses what TensorFlow was told.
 
         Raises:
             ValueError: the file is missing, of another kind or broken, or contradicts what was passed.
@@ -83,8 +86,7 @@ class Predictor:
         if self.path.suffix not in SUFFIXES:
             raise ValueError(f"{self.path.name} is no model file; its suffix must be one of {', '.join(SUFFIXES)}")
         record = read_record(self.path)
-        tflite = self.path.suffix == ".tflite"
-        self._backend: Backend = _LiteRT(self.path, threads) if tflite else _Keras(self.path)
+        self._backend = _open(self.path, threads)
         side, outputs = self._backend.resolution, self._backend.outputs
         self.preprocessing = self._contract(record, preset, resize, mean, std)
         said = record is not None and "preprocessing" not in record.assumed
@@ -120,7 +122,8 @@ class Predictor:
                 )
             self._check(contract, "its record", "make the file again")
             return contract
-        guess = record.preprocessing if record else contract_of("st", self._backend.resolution)
+        usual = "onnx" if self.path.suffix == ".onnx" else "st"
+        guess = record.preprocessing if record else contract_of(usual, self._backend.resolution)
         contract = contract_of(name, self._backend.resolution) if name else guess
         if self._backend.own:
             if name and (mean, std) == (None, None):
@@ -141,6 +144,11 @@ class Predictor:
         ends = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
         if np.abs(own.normalize(ends) - contract.normalize(ends)).max() > self._backend.step:
             raise ValueError(f"{self.path} reads pixels as {own.formula}, {whose} as {contract.formula}; {repair}")
+
+    @property
+    def layout(self) -> str:
+        """Order of the input's axes in the file: "nhwc", or "nchw" as most .onnx files have it."""
+        return self._backend.layout
 
     @property
     def class_count(self) -> int:
@@ -166,8 +174,18 @@ class Predictor:
         return scores
 
 
+def _open(path: Path, threads: int) -> Backend:
+    """The runtime for a file's suffix."""
+    if threads < 1:
+        raise ValueError(f"threads must be 1 or more, not {threads}")
+    if path.suffix == ".tflite":
+        return _LiteRT(path, threads)
+    return _ONNXRuntime(path, threads) if path.suffix == ".onnx" else _Keras(path)
+
+
 class _Keras:
     kind = "float"
+    layout = "nhwc"
 
     def __init__(self, path: Path):
         from mbhelpers.models.load import classifier_shape, load_keras
@@ -200,11 +218,11 @@ def _range_of(rescaling: Any) -> tuple[Channels, Channels]:
 
 
 class _LiteRT:
+    layout = "nhwc"
+
     def __init__(self, path: Path, threads: int):
         from ai_edge_litert.interpreter import Interpreter
 
-        if threads < 1:
-            raise ValueError(f"threads must be 1 or more, not {threads}")
         try:
             with quietly():
                 self.interpreter = Interpreter(model_path=str(path), num_threads=threads)
@@ -240,6 +258,60 @@ class _LiteRT:
             raw = self.interpreter.get_tensor(self.output["index"])[0]
             scores[k] = raw if raw.dtype == np.float32 else (raw.astype(np.float32) - zero) * scale
         return scores
+
+
+class _ONNXRuntime:
+    own: tuple[Channels, Channels] | None = None
+    step = 0.0
+
+    def __init__(self, path: Path, threads: int):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3
+        try:
+            self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own errors have no common class but this
+            raise ValueError(
+                f"{path} cannot be loaded by ONNX Runtime ({str(error).splitlines()[0][:200]}); make it again"
+            ) from error
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        shape = inputs[0].shape
+        sides = {"nchw": shape[2:], "nhwc": shape[1:3]} if len(shape) == 4 else {}
+        channels = {"nchw": shape[1:2], "nhwc": shape[3:]}
+        fits = [name for name, found in sides.items() if channels[name] == [3] and found[0] == found[1]]
+        if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type != "tensor(float)" or len(fits) != 1:
+            told = [f"{end.name} {end.type} {end.shape}" for end in (*inputs, *outputs)]
+            raise ValueError(
+                f"{path} maps {', '.join(told[: len(inputs)])} to {', '.join(told[len(inputs) :])}; a classifier maps "
+                "float values (N, 3, side, side) or (N, side, side, 3), of a fixed side, to (N, classes)"
+            )
+        self.layout, self.name, self.batch = fits[0], inputs[0].name, shape[0]
+        self.resolution = int(sides[self.layout][0])
+        self.outputs = int(outputs[0].shape[-1])
+        self.kind = "int8" if _has_integers(path) else "float"
+
+    def run(self, images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+        size = self.batch if isinstance(self.batch, int) else 16
+        scores = np.empty((len(images), self.outputs), np.float32)
+        for k in range(0, len(images), size):
+            values = preprocessing.normalize(images[k : k + size])  # (B, H, W, 3)
+            missing = size - len(values) if isinstance(self.batch, int) else 0
+            values = np.concatenate([values, np.zeros((missing, *values.shape[1:]), np.float32)])
+            if self.layout == "nchw":
+                values = np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+            found = self.session.run(None, {self.name: values})[0]
+            scores[k : k + size] = found[: size - missing].reshape(-1, self.outputs)
+        return scores
+
+
+def _has_integers(path: Path) -> bool:
+    """Whether an .onnx file has weights of 8 bits."""
+    import onnx
+
+    small = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
+    return any(tensor.data_type in small and len(tensor.dims) > 1 for tensor in onnx.load(path).graph.initializer)
 
 
 def as_input(pixels: np.ndarray, dtype: Any, preprocessing: Preprocessing) -> np.ndarray:

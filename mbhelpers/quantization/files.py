@@ -1,4 +1,4 @@
-"""An int8 file from a model file and a folder of images."""
+"""A file in a deployable format from a model file and a folder of images."""
 
 import hashlib
 from dataclasses import replace
@@ -9,14 +9,13 @@ import numpy as np
 
 from mbhelpers.data.folder import class_folders, look
 from mbhelpers.data.pipeline import load_images
-from mbhelpers.files import replacing
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.models.dequantize import read_tflite
 from mbhelpers.models.families import IMAGENET_CLASSES
 from mbhelpers.models.load import load_keras
 from mbhelpers.quantization.calibration import calibration_set, list_images
+from mbhelpers.quantization.formats import FORMATS, Converted, convert, find
 from mbhelpers.quantization.ranges import ANY_SPREAD, USUAL_SPREAD, input_spread
-from mbhelpers.quantization.tflite import to_int8
 from mbhelpers.records import Record, read_record
 
 if TYPE_CHECKING:
@@ -25,64 +24,104 @@ if TYPE_CHECKING:
 
 def quantize_file(
     model: Path,
-    folder: Path,
+    folder: Path | None,
     output: Path,
     *,
+    format: str = "int8",
     number: int = 250,
-    input_type: str = "uint8",
-    output_type: str = "float32",
-    allow_float: bool = False,
     seed: int,
+    conversion: dict[str, Any] | None = None,
     **options: Any,
 ) -> Path:
-    """Convert one model file to a full-integer .tflite file; prints what the caller should know.
+    """Convert one model file to one format; prints what the caller should know.
 
     Args:
         model: .keras, .h5 or .tflite. A .tflite file is read back into a float model first, and its 8-bit weights are
             kept.
         folder: images of the kind that the model was trained on, in class folders or all in one; ImageNet's in any
-            layout. Labels aren't needed.
-        output: the .tflite file to write; whole or not at all.
+            layout. Labels aren't needed. None for a format without calibration.
+        output: the file to write; whole or not at all. Beside it `<name>.json` says how it was made.
+        format: a name of `FORMATS`.
         number: calibration images, as many of each class folder, or of each wnid in the file names, as can be.
-        input_type: as `to_int8` takes it.
-        output_type: likewise.
-        allow_float: likewise.
         seed: of the choice of calibration images.
+        conversion: options of the format's function, such as input_type of `to_int8`.
         **options: of `Predictor`, for a model without a record: preset, resize, mean, std.
 
     Raises:
         ValueError: model, images and options don't fit together, the images come in a range that the model was not
             trained on, or the output can't be written.
     """
-    if output.suffix != ".tflite":
-        raise ValueError(f"{output.name} must end in .tflite")
+    chosen = find(format)
+    if output.suffix != chosen.suffix:
+        raise ValueError(f"{output.name} must end in {chosen.suffix}")
     if output.exists() and model.exists() and output.samefile(model):
         raise ValueError(f"{output} is the model itself; write to another file")
-    network, record = _open(model, options)
-    paths, groups = list_images(folder)
-    if any("/" in name for name in paths):
-        record = _held_to_folders(model, record, network.output_shape[1], folder)
-    chosen = calibration_set(groups, number, seed)
-    seen = look(folder, [paths[k] for k in chosen])
-    if seen.skipped:
-        print(f"left out {len(seen.skipped)} files: {'; '.join(f'{n}: {why}' for n, why in seen.skipped[:5])}")
-    if len(seen) == 0:
-        raise ValueError(f"none of the {len(chosen)} images chosen from {folder} can be read; replace them")
-    pixels = load_images(folder, seen.paths, record.preprocessing)
-    _check_range(model, network, record, pixels)
-    data = hashlib.sha256("\n".join(sorted(seen.sha256)).encode()).hexdigest()
-    made = record.made | {"calibration": {"images": len(seen), "seed": seed, "data": data}}
-    content = to_int8(
-        network,
-        replace(record, made=made),
-        pixels,
-        input_type=input_type,
-        output_type=output_type,
-        allow_float=allow_float,
-    )
-    with replacing(output) as temporary:
-        temporary.write_bytes(content)
-    return output
+    source = _Source(model, folder if chosen.calibrated else None, number, seed, options)
+    return source.converted(format, conversion or {}).save(output)
+
+
+def quantize_all(
+    model: Path, folder: Path, output: Path, *, number: int = 250, seed: int, **options: Any
+) -> dict[str, Path]:
+    """Convert one model file to every format that can express it; prints what the caller should know.
+
+    Args:
+        model: as `quantize_file` takes it.
+        folder: likewise.
+        output: a folder; `<model>_<format>` with the format's suffix is written there.
+        number: as `quantize_file` takes it.
+        seed: likewise.
+        **options: likewise.
+
+    Returns:
+        Formats to files, those left out with a warning not among them.
+
+    Raises:
+        ValueError: as `quantize_file`, or no format can express the model.
+    """
+    source = _Source(model, folder, number, seed, options)
+    made: dict[str, Path] = {}
+    for name, chosen in FORMATS.items():
+        try:
+            made[name] = source.converted(name, {}).save(output / f"{model.stem}_{name}{chosen.suffix}")
+            print(f"{made[name]}: {made[name].stat().st_size / 1024:,.0f} KiB", flush=True)
+        except ValueError as error:
+            print(f"warning: no {name}: {error}", flush=True)
+    if not made:
+        raise ValueError(f"{model} can be expressed in no format; see the warnings above")
+    return made
+
+
+class _Source:
+    """A model file opened, and its calibration images, if there are to be some."""
+
+    def __init__(self, model: Path, folder: Path | None, number: int, seed: int, options: dict[str, Any]):
+        self.network, self.record = _open(model, options)
+        self.pixels: np.ndarray | None = None
+        self.images: dict[str, str] = {}
+        if folder is None:
+            return
+        paths, groups = list_images(folder)
+        if any("/" in name for name in paths):
+            self.record = _held_to_folders(model, self.record, self.network.output_shape[1], folder)
+        chosen = calibration_set(groups, number, seed)
+        seen = look(folder, [paths[k] for k in chosen])
+        if seen.skipped:
+            print(f"left out {len(seen.skipped)} files: {'; '.join(f'{n}: {why}' for n, why in seen.skipped[:5])}")
+        if len(seen) == 0:
+            raise ValueError(f"none of the {len(chosen)} images chosen from {folder} can be read; replace them")
+        self.pixels = load_images(folder, seen.paths, self.record.preprocessing)
+        _check_range(model, self.network, self.record, self.pixels)
+        self.images = dict(zip(map(str, seen.paths), seen.sha256, strict=True))
+        data = hashlib.sha256("\n".join(sorted(seen.sha256)).encode()).hexdigest()
+        self.calibration = {"images": len(seen), "seed": seed, "data": data}
+
+    def converted(self, name: str, conversion: dict[str, Any]) -> Converted:
+        """The model in a format."""
+        record = self.record
+        if find(name).calibrated and self.pixels is not None:
+            record = replace(record, made=record.made | {"calibration": self.calibration})
+        return convert(self.network, record, name, self.pixels, images=self.images, **conversion)
 
 
 def _open(model: Path, options: dict[str, Any]) -> tuple["keras.Model", Record]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from mbhelpers.models.fold import consumers, fold_batch_norms, is_convolution
 from mbhelpers.preprocessing import Preprocessing
+from mbhelpers.quantization.bias import IMAGES
 
 if TYPE_CHECKING:
     import keras
@@ -127,6 +128,54 @@ def equalize(stage: Stage) -> None:
     _scale_outputs(stage.convolution, best)
     _scale_inputs(stage.next.convolution, 1 / best)
     stage.largest = stage.largest * best
+
+
+def settle(
+    model: "keras.Model", preprocessing: Preprocessing, images: np.ndarray, granularity: str
+) -> tuple["keras.Model", int]:
+    """Round a repaired copy's weights as int8 will, and take what that shifts out of the biases.
+
+    For runtimes whose files `correct_biases` can't read. A channel's shift is what the rounding errors of its weights
+    make of the layer's inputs, on average over the calibration images.
+
+    Args:
+        model: from `repaired`; it is changed.
+        preprocessing: makes its values.
+        images: uint8 calibration images, (N, H, W, 3); at most `IMAGES` of them, evenly spaced, serve.
+        granularity: "channel" or "tensor".
+
+    Returns:
+        The model, and how many layers' biases moved.
+    """
+    import keras
+
+    seen = images[np.linspace(0, len(images) - 1, min(len(images), IMAGES)).astype(int)]
+    network, values = _trunk(model, preprocessing, seen)
+    stages = _stages(network)
+    entering = keras.Model(network.inputs[0], [stage.convolution.input for stage in stages])
+    sums = [np.zeros(stage.convolution.output.shape[-1]) for stage in stages]
+    trained = [stage.convolution.get_weights() for stage in stages]
+    rounded = [_rounded(stage.convolution, granularity) for stage in stages]
+    for k in range(0, len(values), _BATCH):
+        inputs = entering(values[k : k + _BATCH], training=False)
+        for stage, total, (kernel, bias), grid, given in zip(stages, sums, trained, rounded, inputs, strict=True):
+            stage.convolution.set_weights([grid - kernel, np.zeros_like(bias)])
+            shift = np.asarray(stage.convolution(given))  # (B, h, w, C)
+            total += shift.mean((1, 2), dtype=np.float64).sum(0)
+            stage.convolution.set_weights([kernel, bias])
+    for stage, total, (_, bias), grid in zip(stages, sums, trained, rounded, strict=True):
+        stage.convolution.set_weights([grid, (bias - total / len(values)).astype(np.float32)])
+    return model, len(stages)
+
+
+def _rounded(convolution: Any, granularity: str) -> np.ndarray:
+    """A kernel on the grid of symmetric int8, -127 to 127."""
+    kernel = np.asarray(convolution.kernel)
+    reach = _reach(convolution, leaving=True)
+    reach = np.full_like(reach, reach.max()) if granularity == "tensor" else reach
+    step = np.where(reach > 0, reach, 1.0) / 127
+    by_channel = step.reshape(kernel.shape[2:]) if _is_depthwise(convolution) else step
+    return (np.round(kernel / by_channel) * by_channel).astype(np.float32)
 
 
 def _trunk(model: "keras.Model", preprocessing: Preprocessing, images: np.ndarray) -> tuple[Any, np.ndarray]:

@@ -27,18 +27,32 @@ DEFAULT_REPAIRS = {"channel": ("biases",), "tensor": REPAIRS}
 """What is done against rounding, by granularity; `results/flowers/int8.json` says what each repair gives."""
 
 
-def to_float(model: "keras.Model", record: Record) -> bytes:
-    """A float32 .tflite file from values on, batch of one: its input is `Preprocessing.normalize(pixels)`.
+def to_float(model: "keras.Model", record: Record, *, weights: str = "float32") -> bytes:
+    """A .tflite file that computes in float, from values on: its input is `Preprocessing.normalize(pixels)`.
 
     Args:
         model: a classifier, with or without its Rescaling layer.
         record: classes and preprocessing of the model; goes into the file.
+        weights: "float32", "float16", or "int8", which quantizes activations on the fly, as each image needs it
+            (TFLite's dynamic range).
 
     Raises:
-        ValueError: model and record disagree, or TFLite lacks an operator.
+        ValueError: an unknown type, weights that are no numbers, model and record that disagree, or an operator that
+            TFLite lacks.
     """
+    if weights not in ("float32", "float16", "int8"):
+        raise ValueError(f"unknown type of weights {weights!r}; choose from float32, float16, int8")
+    load_tensorflow()
+    import tensorflow as tf
+
+    check_finite(model)
     with _exported(model, record.preprocessing) as converter:
-        content = _convert(converter())
+        making = converter()
+        if weights != "float32":
+            making.optimizations = [tf.lite.Optimize.DEFAULT]
+        if weights == "float16":
+            making.target_spec.supported_types = [tf.float16]
+        content = _convert(making)
     return add_to_tflite(content, record)
 
 
@@ -78,11 +92,11 @@ def to_int8(
     """
     _check_types(record.preprocessing, input_type, output_type)
     repairs = _chosen_repairs(granularity, repairs)
-    _check_calibration(calibration, record.preprocessing)
+    check_calibration(calibration, record.preprocessing)
     load_tensorflow()
     import tensorflow as tf
 
-    _check_finite(model)
+    check_finite(model)
     pixels = _span(calibration)
     operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     if allow_float:
@@ -133,6 +147,29 @@ def float_operators(content: bytes) -> list[str]:
     return sorted(found)
 
 
+def quantized_tensors(content: bytes) -> list[dict[str, Any]]:
+    """Name, shape, type, scales, zero-points and their axis of every quantized tensor of a .tflite file."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    types = {v: k.lower() for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
+    found = []
+    for part in schema.ModelT.InitFromPackedBuf(content, 0).subgraphs:
+        for tensor in part.tensors:
+            told = tensor.quantization
+            if told is not None and told.scale is not None and len(told.scale):
+                found.append(
+                    {
+                        "name": tensor.name.decode(),
+                        "shape": [int(n) for n in tensor.shape] if tensor.shape is not None else [],
+                        "type": types[tensor.type],
+                        "scales": [float(f"{scale:.7g}") for scale in told.scale],
+                        "zero_points": sorted({int(n) for n in told.zeroPoint}),
+                        "axis": int(told.quantizedDimension) if len(told.scale) > 1 else None,
+                    }
+                )
+    return found
+
+
 @contextmanager
 def _exported(model: "keras.Model", preprocessing: Preprocessing) -> Iterator[Callable[[], Any]]:
     """Makes converters of the model's graph from values on; its SavedModel lives as long as the block."""
@@ -179,7 +216,7 @@ def _chosen_repairs(granularity: str, repairs: tuple[str, ...] | None) -> tuple[
     return tuple(repairs)
 
 
-def _check_finite(model: "keras.Model") -> None:
+def check_finite(model: "keras.Model") -> None:
     """Refuse weights that are no numbers: they would become integers all the same."""
     broken = [weight.path for weight in model.weights if not np.isfinite(np.asarray(weight)).all()]
     if broken:
@@ -203,7 +240,7 @@ def _check_types(preprocessing: Preprocessing, input_type: str, output_type: str
         )
 
 
-def _check_calibration(images: np.ndarray, preprocessing: Preprocessing) -> None:
+def check_calibration(images: np.ndarray, preprocessing: Preprocessing) -> None:
     """Refuse calibration images that are no pixels 0..255, or hold nothing."""
     check_pixels(images, preprocessing.resolution)
     if len(images) == 0:

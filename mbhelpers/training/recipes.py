@@ -212,8 +212,8 @@ RECIPES = {
 }
 """Ours. No epoch is chosen, so the validation images train too, and the last epoch is kept.
 
-Source: `benchmarks/recipes.py`, where tl's is "first", fft's "high rate, strong" and tfs' "strong, grown"; what they and the
-others gave is in `results/flowers/recipes.json`.
+Source: `benchmarks/recipes.py`, where tl's is "first", fft's "high rate, strong" and tfs' "strong, grown"; what they
+and the others gave is in `results/flowers/recipes.json`.
 """
 
 

@@ -43,9 +43,8 @@ def test_quantize_makes_the_librarys_file(thin, thin_folder, tmp_path):
     path, size = ended.stdout.strip().rsplit(": ", 1)
     assert path == str(made)
     assert size == f"{made.stat().st_size / 1024:,.0f} KiB"
-    quantize_file(
-        thin.keras, thin_folder, expected, number=12, seed=3, input_type="int8", output_type="int8", allow_float=False
-    )
+    conversion = {"input_type": "int8", "output_type": "int8"}
+    quantize_file(thin.keras, thin_folder, expected, number=12, seed=3, conversion=conversion)
     assert read_record(made) == read_record(expected)
     assert read_record(made).made["calibration"]["images"] == 12
     images = tiny.easy_images(20, seed=8)[0]

@@ -60,8 +60,7 @@ def test_every_form_and_every_folder_gives_the_same_classifier(source, where, th
         tmp_path / "made.tflite",
         number=9,
         seed=1,
-        input_type="int8",
-        output_type="int8",
+        conversion={"input_type": "int8", "output_type": "int8"},
     )
     assert ends(made) == (np.int8, np.int8)
     record = read_record(made)

@@ -43,7 +43,7 @@ def again(coral, tmp_path_factory):
         shutil.copy(images.files()[k], folder)
     output = folder.parent / "again.tflite"
     types = {"input_type": "int8", "output_type": "int8"}
-    return quantize_file(path, folder, output, number=50, seed=1, preset="slim", **types), calibrating
+    return quantize_file(path, folder, output, number=50, seed=1, conversion=types, preset="slim"), calibrating
 
 
 def test_slims_file_quantized_again(coral, again):

@@ -47,7 +47,14 @@ LAYERS = [
     ("evaluation",),
     ("reporting",),
     ("stages", "pretrained"),
-    ("notebooks", "cli", "cli_data", "cli_weights", "training.sample_backbone"),  # commands: nothing below imports them
+    (
+        "notebooks",
+        "cli",
+        "cli_data",
+        "cli_onnx",
+        "cli_weights",
+        "training.sample_backbone",
+    ),  # commands: nothing below imports them
 ]
 
 
