@@ -13,7 +13,7 @@ from mbhelpers.quantization.formats import FORMATS, convert
 from mbhelpers.records import read_record
 
 from . import tiny
-from .driver import call
+from .test_cli import call
 
 
 @pytest.fixture(scope="module")
