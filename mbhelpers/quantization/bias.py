@@ -9,13 +9,14 @@ Source: empirical bias correction, Nagel et al. 2019, "Data-Free Quantization Th
 Correction", section 4.2; here the means are taken behind the activation that TFLite fuses into a layer.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from mbhelpers.inference.predictor import as_input
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.quantization.grid import constant, pack, store
+from mbhelpers.quantization.layers import outputs, same_layers
 
 IMAGES = 64
 """Calibration images that the means are taken over."""
@@ -45,44 +46,26 @@ def correct_biases(
 
     seen = images[np.linspace(0, len(images) - 1, min(len(images), IMAGES)).astype(int)]
     graph = schema.ModelT.InitFromPackedBuf(content, 0)
-    part, (float_layers, float_part) = graph.subgraphs[0], _layers(schema.ModelT.InitFromPackedBuf(reference, 0))
-    layers, _ = _layers(graph)
-    shapes = [
-        [tuple(of.tensors[of.operators[k].inputs[1]].shape) for k in found]
-        for found, of in ((layers, part), (float_layers, float_part))
-    ]
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            "the float and the int8 file of the model have different layers; quantize it without the repair 'biases'"
-        )
-    targets = [float_part.operators[k].outputs[0] for k in float_layers]
-    wanted = _means(reference, targets, seen, preprocessing, inner=True)
+    float_graph = schema.ModelT.InitFromPackedBuf(reference, 0)
+    part, layers = graph.subgraphs[0], same_layers(float_graph, graph)
+    targets = [float_graph.subgraphs[0].operators[k].outputs[0] for k, _ in layers]
+    wanted = _means(outputs(reference, targets, seen, preprocessing, inner=True))
     corrected = 0
-    operators, outputs, signatures = part.operators, part.outputs, graph.signatureDefs
+    operators, ends, signatures = part.operators, part.outputs, graph.signatureDefs
     graph.signatureDefs = None  # they name outputs that a part of the graph hasn't
-    for k, mean in zip(layers, wanted, strict=True):
+    for (_, k), mean in zip(layers, wanted, strict=True):
         bias = _bias(part, operators[k])
         if bias is None:
             continue
         part.operators, part.outputs = operators[: k + 1], [operators[k].outputs[0]]
-        (found,) = _means(pack(graph), part.outputs, seen, preprocessing)
+        (found,) = _means(outputs(pack(graph), part.outputs, seen, preprocessing))
         numbers = constant(bias, graph, np.int32).astype(np.float64)
         limit = np.maximum(np.abs(numbers), _HIGHEST)
         moved = np.round(numbers + (mean - found) / np.array(bias.quantization.scale, np.float64))
         store(np.clip(moved, -limit, limit).astype(np.int32), bias, graph)
         corrected += 1
-    part.operators, part.outputs, graph.signatureDefs = operators, outputs, signatures
+    part.operators, part.outputs, graph.signatureDefs = operators, ends, signatures
     return (pack(graph) if corrected else content), corrected
-
-
-def _layers(graph: Any) -> tuple[list[int], Any]:
-    """Which operators of a graph's first part have weights, and that part."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    part, code = graph.subgraphs[0], schema.BuiltinOperator
-    kinds = {code.CONV_2D, code.DEPTHWISE_CONV_2D, code.FULLY_CONNECTED}
-    codes = [max(each.builtinCode, each.deprecatedBuiltinCode) for each in graph.operatorCodes]
-    return [k for k, operator in enumerate(part.operators) if codes[operator.opcodeIndex] in kinds], part
 
 
 def _bias(part: Any, operator: Any) -> Any | None:
@@ -95,29 +78,7 @@ def _bias(part: Any, operator: Any) -> Any | None:
     return bias if bias.type == schema.TensorType.INT32 else None
 
 
-def _means(
-    content: bytes, tensors: list[int], images: np.ndarray, preprocessing: Preprocessing, *, inner: bool = False
-) -> list[np.ndarray]:
-    """What each channel of some tensors is on average, in real numbers; inner ones are no outputs of the file."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    # The faster kernels keep nothing but outputs.
-    kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if inner else OpResolverType.AUTO
-    interpreter = Interpreter(
-        model_content=content, experimental_preserve_all_tensors=inner, experimental_op_resolver_type=kernels
-    )
-    interpreter.allocate_tensors()
-    entry = interpreter.get_input_details()[0]
-    quantized = {told["index"]: told["quantization"] for told in interpreter.get_tensor_details()}
-    sums: list[Any] = [0.0] * len(tensors)
-    for image in images:
-        interpreter.set_tensor(entry["index"], as_input(image, entry["dtype"], preprocessing)[None])
-        interpreter.invoke()
-        for place, tensor in enumerate(tensors):
-            values = interpreter.get_tensor(tensor)
-            mean = values.mean(tuple(range(values.ndim - 1)), dtype=np.float64)
-            if values.dtype != np.float32:
-                scale, zero_point = quantized[tensor]
-                mean = (mean - zero_point) * scale
-            sums[place] = sums[place] + mean
-    return [total / len(images) for total in sums]
+def _means(found: Iterator[list[np.ndarray]]) -> list[np.ndarray]:
+    """What each channel of some tensors is on average over the images."""
+    by_image = [[values.mean(tuple(range(values.ndim - 1)), dtype=np.float64) for values in each] for each in found]
+    return [np.mean(means, axis=0) for means in zip(*by_image, strict=True)]
