@@ -15,7 +15,7 @@ class LayerError:
     """One layer of an int8 file, beside the same layer of the float file.
 
     Attributes:
-        name: of its output in the float file.
+        name: of the Keras layer that its output comes from.
         kind: "CONV_2D", "DEPTHWISE_CONV_2D" or "FULLY_CONNECTED".
         sqnr: signal to quantization noise at its output in dB, 10 log10(power of the float values / power of the
             difference); noise of the layers before it is in it. 20 dB is a tenth of the signal's size, 40 a hundredth.
@@ -71,7 +71,7 @@ def layer_errors(
         code = graphs[0].operatorCodes[part.operators[layer].opcodeIndex]
         told.append(
             LayerError(
-                part.tensors[tensors[0][k]].name.decode(),
+                _short(part.tensors[tensors[0][k]].name.decode()),
                 names[max(code.builtinCode, code.deprecatedBuiltinCode)],
                 float(10 * np.log10(max(power[k], 1e-20) / max(noise[k], 1e-20))),
                 float(np.abs(shifts[k]).max() / len(images) / square[k]),
@@ -131,6 +131,12 @@ def outputs(
                 values = (values.astype(np.float32) - zero_point) * np.float32(scale)
             found.append(values)
         yield found
+
+
+def _short(name: str) -> str:
+    """The Keras layer's name in the converter's path of it, `.../backbone_1/block_1_expand_relu_1/Relu6;...`."""
+    parts = [part for part in name.split(";")[0].split("/") if part != "batchnorm"]
+    return parts[-2].removesuffix("_1") if len(parts) > 1 else name
 
 
 def _layers(graph: Any) -> list[int]:

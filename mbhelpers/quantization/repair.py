@@ -59,6 +59,11 @@ class Stage:
     largest: np.ndarray = field(default_factory=lambda: np.zeros(0))
     silent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
+    @property
+    def sizes(self) -> np.ndarray:
+        """The largest weight of each channel that leaves the convolution."""
+        return _reach(self.convolution, leaving=True)
+
 
 def repaired(
     model: "keras.Model", preprocessing: Preprocessing, images: np.ndarray, repairs: tuple[str, ...] = REPAIRS
@@ -78,9 +83,7 @@ def repaired(
         ValueError: convolutions that are not where a classifier of the family has them.
     """
     copy = fold_batch_norms(model)
-    network, values = _trunk(copy, preprocessing, images)
-    stages = _stages(network)
-    _observe(network, stages, values)
+    stages = observed(copy, preprocessing, images)
     done = {}
     if "silence" in repairs:
         done["silenced_channels"] = sum(silence(stage) for stage in stages)
@@ -91,6 +94,23 @@ def repaired(
                 equalize(stage)
         done["equalized_pairs"] = len(pairs)
     return copy, done
+
+
+def observed(folded: "keras.Model", preprocessing: Preprocessing, images: np.ndarray) -> list[Stage]:
+    """The convolutions of a classifier without batch norms, and what their channels were on some images.
+
+    Args:
+        folded: from `fold_batch_norms`; what is done to a stage is done to it.
+        preprocessing: makes its values.
+        images: uint8 pixels, (N, H, W, 3).
+
+    Raises:
+        ValueError: convolutions that are not where a classifier of the family has them.
+    """
+    network, values = _trunk(folded, preprocessing, images)
+    stages = _stages(network)
+    _observe(network, stages, values)
+    return stages
 
 
 def silence(stage: Stage) -> int:

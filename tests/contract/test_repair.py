@@ -73,10 +73,7 @@ class TestRepaired:
     contract = preset("mbhelpers", tiny.SIDE)
 
     def stages(self, model, images):
-        network, values = repair._trunk(fold_batch_norms(model), self.contract, images)
-        found = repair._stages(network)
-        repair._observe(network, found, values)
-        return found
+        return repair.observed(fold_batch_norms(model), self.contract, images)
 
     def test_what_is_never_heard_is_silenced(self, uneven, thin):
         first, second, _ = self.stages(uneven, thin.images)
@@ -92,7 +89,7 @@ class TestRepaired:
         assert first.next is second and second.next is third and third.next is None
         first.limit = np.inf
         repair.equalize(first)
-        leaving = repair._reach(first.convolution, leaving=True)
+        leaving = first.sizes
         entering = repair._reach(second.convolution, leaving=False)
         np.testing.assert_allclose(leaving / entering, (leaving / entering)[0], rtol=1e-4)
 
