@@ -3,8 +3,10 @@
 Without batch norms: they are folded first, since what an exporter leaves of them would be quantized by itself.
 """
 
+import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,7 +207,7 @@ def _quantized(
     mended, done = repaired(model, record.preprocessing, calibration, () if per_channel else REPAIRS)
     mended, done["corrected_layers"] = settle(mended, record.preprocessing, calibration, granularity)
     exported = _exported(mended, record.preprocessing, opset, layout)
-    with tempfile.TemporaryDirectory() as folder, quietly():
+    with tempfile.TemporaryDirectory() as folder, quietly(), _without_advice():
         quantize_static(
             exported,
             Path(folder) / "int8.onnx",
@@ -220,6 +222,17 @@ def _quantized(
     onnx.checker.check_model(made, full_check=True)
     told = {"form": form, "granularity": granularity, "opset": opset} | done
     return add_to_onnx(made, replace(record, made=record.made | {"int8": told}))
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Hold back what ONNX Runtime logs on the way: to fold batch norms, which is done, and that QDQ is faster."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 class _Reader:
