@@ -37,6 +37,10 @@ _HEADROOM = 1.2
 """How much higher than on the calibration images a channel may become elsewhere without meeting the 6 of a ReLU6."""
 
 
+_MOST = 64.0
+"""By how much a channel is scaled at most at once: one that is next to silent would take every factor."""
+
+
 @dataclass
 class Stage:
     """A convolution with its activation.
@@ -107,7 +111,7 @@ def observed(folded: "keras.Model", preprocessing: Preprocessing, images: np.nda
     Raises:
         ValueError: convolutions that are not where a classifier of the family has them.
     """
-    network, values = _trunk(folded, preprocessing, images)
+    network, values = trunk(folded, preprocessing, images)
     stages = _stages(network)
     _observe(network, stages, values)
     return stages
@@ -135,13 +139,13 @@ def equalize(stage: Stage) -> None:
     if not live.any():
         return
     highest = np.maximum(stage.largest * _HEADROOM, 1e-6)
-    pinned = ~live | (highest >= stage.limit)
-    ceiling = np.where(pinned, 1.0, stage.limit / highest)
+    pinned = ~live | stage.silent | (highest >= stage.limit)
+    ceiling = np.where(pinned, 1.0, np.minimum(stage.limit / highest, _MOST))
     even = np.sqrt(np.where(live, entering, 1.0) / np.where(live, leaving, 1.0))
     best, smallest = np.ones_like(even), np.inf
-    # How large the one layer is against the other is free, but for the pinned channels.
-    for factor in np.geomspace(50, 0.02, 69):
-        scale = np.where(pinned, 1.0, np.minimum(even * factor, ceiling))
+    # How large the one layer is against the other is free, but for the pinned channels; from no change outwards.
+    for factor in sorted(np.geomspace(1 / 50, 50, 69), key=lambda value: abs(np.log(value))):
+        scale = np.where(pinned, 1.0, np.clip(even * factor, 1 / _MOST, ceiling))
         product = (leaving * scale)[live].max() * (entering / scale)[live].max()
         if product < 0.999 * smallest:
             best, smallest = scale, product
@@ -170,7 +174,7 @@ def settle(
     import keras
 
     seen = images[np.linspace(0, len(images) - 1, min(len(images), IMAGES)).astype(int)]
-    network, values = _trunk(model, preprocessing, seen)
+    network, values = trunk(model, preprocessing, seen)
     stages = _stages(network)
     entering = keras.Model(network.inputs[0], [stage.convolution.input for stage in stages])
     sums = [np.zeros(stage.convolution.output.shape[-1]) for stage in stages]
@@ -198,7 +202,7 @@ def _rounded(convolution: Any, granularity: str) -> np.ndarray:
     return (np.round(kernel / by_channel) * by_channel).astype(np.float32)
 
 
-def _trunk(model: "keras.Model", preprocessing: Preprocessing, images: np.ndarray) -> tuple[Any, np.ndarray]:
+def trunk(model: "keras.Model", preprocessing: Preprocessing, images: np.ndarray) -> tuple[Any, np.ndarray]:
     """The part of a classifier that has the convolutions, and what enters it."""
     import keras
 

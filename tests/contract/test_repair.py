@@ -102,6 +102,12 @@ class TestRepaired:
         np.testing.assert_allclose(scale[:3], 1, rtol=1e-6)  # 5.5 may be 6.6 on another image
         assert (first.largest[3:7] * 1.2 <= 6.0001).all()
 
+    def test_a_silent_channel_is_left_as_it_is(self, uneven, thin):
+        first = self.stages(uneven, thin.images)[0]
+        before = first.sizes[0]
+        repair.equalize(first)
+        assert first.sizes[0] == before
+
     def test_neither_is_done_where_it_is_not_asked_for(self, uneven, thin):
         _, done = repair.repaired(uneven, self.contract, thin.images, ())
         assert done == {}

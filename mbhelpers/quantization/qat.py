@@ -1,0 +1,201 @@
+"""Quantization-aware training: a copy of a classifier that rounds as its int8 file will, and learns to live with it.
+
+Nothing of a legacy framework: rounding is TensorFlow's fake quantization, whose gradient passes through where nothing
+is clipped, in layers that stand for the model's own. What has learned is copied back into plain layers and is
+quantized like any other model.
+
+Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference", section 3; batch norms are folded before, and stay so.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mbhelpers.models.fold import consumers, is_convolution
+from mbhelpers.native import load_tensorflow
+from mbhelpers.preprocessing import Preprocessing
+from mbhelpers.quantization.repair import repaired, trunk
+
+if TYPE_CHECKING:
+    import keras
+
+_BATCH = 25
+
+
+def rounding_copy(
+    model: "keras.Model", preprocessing: Preprocessing, images: np.ndarray, granularity: str = "channel"
+) -> tuple["keras.Model", "keras.Model"]:
+    """A copy that computes with rounded weights and activations, to be trained, and the float model under it.
+
+    Args:
+        model: a classifier of the family; it stays as it is.
+        preprocessing: makes its values.
+        images: uint8 calibration images, (N, H, W, 3): the ranges of activations, which training keeps.
+        granularity: "channel" or "tensor", of the weights; the latter is repaired before (`repaired`).
+
+    Returns:
+        The copy, from pixels to scores, whose weights are trainable but for its ranges; and the float model that
+        `plain` copies them back into, batch norms folded.
+
+    Raises:
+        ValueError: an unknown granularity, or a model that is no classifier of the family.
+    """
+    if granularity not in ("channel", "tensor"):
+        raise ValueError(f"unknown granularity {granularity!r}; choose from channel, tensor")
+    load_tensorflow()
+    import keras
+
+    folded, _ = repaired(model, preprocessing, images, ("silence", "equalize") if granularity == "tensor" else ())
+    network, values = trunk(folded, preprocessing, images)
+    ranges = _ranges(network, values)
+
+    def copied(layer: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            return cloned(layer)
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            return _layers()["depthwise"].from_config(config | {"per_channel": granularity == "channel"})
+        if is_convolution(layer):
+            return _layers()["convolution"].from_config(config | {"per_channel": granularity == "channel"})
+        if isinstance(layer, keras.layers.Dense):
+            return _layers()["dense"].from_config(config | {"per_channel": granularity == "channel"})
+        return type(layer).from_config(config)
+
+    def called(layer: Any, *inputs: Any, **options: Any) -> Any:
+        result = layer(*inputs, **options)
+        if layer.name in ranges:
+            low, high = ranges[layer.name]
+            result = _layers()["range"](low, high, name=f"{layer.name}_range")(result)
+        return result
+
+    def cloned(part: "keras.Model") -> "keras.Model":
+        return keras.models.clone_model(part, clone_function=copied, call_function=called)
+
+    learner = cloned(folded)
+    _carry(folded, learner)
+    return learner, folded
+
+
+def plain(learner: "keras.Model", folded: "keras.Model") -> "keras.Model":
+    """Copy what a `rounding_copy` has learned into the float model that came with it; returns that.
+
+    Quantize it with `repairs=("biases",)`: it needs no other.
+    """
+    _carry(learner, folded)
+    return folded
+
+
+def _carry(source: "keras.Model", target: "keras.Model") -> None:
+    """Copy the weights of layers of the same name, inner models' too."""
+    import keras
+
+    for layer in source.layers:
+        if isinstance(layer, keras.Model):
+            _carry(layer, target.get_layer(layer.name))
+        elif layer.weights:
+            target.get_layer(layer.name).set_weights(layer.get_weights())
+
+
+def _ranges(network: "keras.Model", values: np.ndarray) -> dict[str, tuple[float, float]]:
+    """The smallest and largest output, 0 among them, of each layer that an int8 file stores, by the layer's name."""
+    import keras
+
+    readers = consumers(network)
+    activations = keras.layers.ReLU | keras.layers.Activation
+    moves = keras.layers.InputLayer | keras.layers.ZeroPadding2D | keras.layers.Rescaling | keras.layers.Dropout
+
+    def fused(layer: Any) -> bool:
+        """Whether an activation or a folded batch norm alone reads it: the file stores what comes behind that."""
+        after = readers.get(id(layer.output), [])
+        return len(after) == 1 and isinstance(after[0], activations | keras.layers.Identity)
+
+    stored = [layer for layer in network.layers if not isinstance(layer, moves | keras.Model) and not fused(layer)]
+    ends = [end(layer.output) for layer in stored for end in (keras.ops.min, keras.ops.max)]
+    watched = keras.Model(network.inputs[0], ends)
+    found = [
+        [float(value) for value in watched(values[k : k + _BATCH], training=False)]
+        for k in range(0, len(values), _BATCH)
+    ]
+    reach = np.array(found)  # (batches, 2 a layer)
+    return {
+        layer.name: (min(0.0, reach[:, 2 * k].min()), max(0.0, reach[:, 2 * k + 1].max()))
+        for k, layer in enumerate(stored)
+        if reach[:, 2 * k + 1].max() > reach[:, 2 * k].min()
+    }
+
+
+def _layers() -> dict[str, Any]:
+    """The layers that round, made once TensorFlow is there."""
+    if not _MADE:
+        import keras
+        import tensorflow as tf
+
+        def rounded(kernel: Any, per_channel: bool) -> Any:
+            """A kernel (..., C) on the grid of symmetric int8."""
+            if per_channel:
+                reach = tf.stop_gradient(tf.reduce_max(tf.abs(kernel), tuple(range(len(kernel.shape) - 1))))
+                reach = tf.maximum(reach, 1e-8)
+                return tf.quantization.fake_quant_with_min_max_vars_per_channel(
+                    kernel, -reach, reach, narrow_range=True
+                )
+            reach = tf.maximum(tf.stop_gradient(tf.reduce_max(tf.abs(kernel))), 1e-8)
+            return tf.quantization.fake_quant_with_min_max_vars(kernel, -reach, reach, narrow_range=True)
+
+        class RoundedConvolution(keras.layers.Conv2D):
+            def __init__(self, *args: Any, per_channel: bool = True, **options: Any):
+                super().__init__(*args, **options)
+                self.per_channel = per_channel
+
+            def call(self, inputs: Any) -> Any:
+                result = keras.ops.conv(
+                    inputs,
+                    rounded(tf.convert_to_tensor(self.kernel), self.per_channel),
+                    strides=list(self.strides),
+                    padding=self.padding,
+                    dilation_rate=self.dilation_rate,
+                )
+                return self.activation(result + self.bias)
+
+        class RoundedDepthwise(keras.layers.DepthwiseConv2D):
+            def __init__(self, *args: Any, per_channel: bool = True, **options: Any):
+                super().__init__(*args, **options)
+                self.per_channel = per_channel
+
+            def call(self, inputs: Any) -> Any:
+                kernel = tf.convert_to_tensor(self.kernel)  # (kh, kw, in, multiplier)
+                flat = tf.reshape(kernel, (*kernel.shape[:2], -1))
+                result = keras.ops.depthwise_conv(
+                    inputs,
+                    tf.reshape(rounded(flat, self.per_channel), kernel.shape),
+                    strides=self.strides,
+                    padding=self.padding,
+                    dilation_rate=self.dilation_rate,
+                )
+                return self.activation(result + self.bias)
+
+        class RoundedDense(keras.layers.Dense):
+            def __init__(self, *args: Any, per_channel: bool = True, **options: Any):
+                super().__init__(*args, **options)
+                self.per_channel = per_channel
+
+            def call(self, inputs: Any, training: Any = None) -> Any:
+                kernel = rounded(tf.convert_to_tensor(self.kernel), self.per_channel)
+                return self.activation(keras.ops.matmul(inputs, kernel) + self.bias)
+
+        class Range(keras.layers.Layer):
+            def __init__(self, low: float, high: float, **options: Any):
+                super().__init__(**options)
+                self.low, self.high = low, high
+
+            def call(self, inputs: Any) -> Any:
+                return tf.quantization.fake_quant_with_min_max_args(inputs, self.low, self.high)
+
+            def compute_output_spec(self, inputs: Any) -> Any:
+                return keras.KerasTensor(inputs.shape, inputs.dtype)
+
+        _MADE.update(convolution=RoundedConvolution, depthwise=RoundedDepthwise, dense=RoundedDense, range=Range)
+    return _MADE
+
+
+_MADE: dict[str, Any] = {}
