@@ -104,7 +104,7 @@ def evaluate(
     resize: Resize = None,
     mean: Mean = None,
     std: Std = None,
-    threads: Annotated[int, typer.Option(help="Of LiteRT.")] = 1,
+    threads: Annotated[int, typer.Option(help="Of LiteRT and ONNX Runtime.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model file on images: top-1, n and interval.
@@ -156,12 +156,12 @@ def quantize(
         Path | None, typer.Argument(metavar="[DIR]", help="Training images to calibrate with, in class folders or not.")
     ] = None,
     format: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="float32, float16, dynamic_range, int8 or int8_per_tensor; "
+            help="float32, float16, dynamic_range, int8 (default) or int8_per_tensor; "
             "onnx_float32, onnx_qoperator, onnx_qdq or onnx_qdq_per_channel"
         ),
-    ] = "int8",
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every format, into the folder that -o names.")] = False,
     number: Annotated[int, typer.Option("--images", help="Calibration images, the same number of each class.")] = 250,
     input_type: Annotated[str | None, typer.Option(help="Of int8 .tflite: uint8 (default), int8 or float32")] = None,
@@ -187,14 +187,14 @@ def quantize(
     conversion = {name: value for name, value in given.items() if value is not None}
     options: dict[str, Any] = {"preset": preset, "resize": resize, "mean": mean, "std": std}
     if every:
-        if conversion:
-            raise ValueError(f"--{next(iter(conversion)).replace('_', '-')} is for one format; leave it or --all out")
+        if single := [*conversion, *(["format"] if format else [])]:
+            raise ValueError(f"--{single[0].replace('_', '-')} is for one format; leave it or --all out")
         if images is None:
             raise ValueError("some formats are calibrated: pass a folder of training images behind the model")
         quantize_all(model, images, output, number=number, seed=seed, **options)
         return
     path = quantize_file(
-        model, images, output, format=format, number=number, seed=seed, conversion=conversion, **options
+        model, images, output, format=format or "int8", number=number, seed=seed, conversion=conversion, **options
     )
     print(f"{path}: {path.stat().st_size / 1024:,.0f} KiB")
 
@@ -217,7 +217,10 @@ def compare(
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    print(f"n = {found[0]['n']}; latency: one image at a time on this machine, {threads} threads")
+    for line in found:
+        for text in line["warnings"]:
+            print(f"warning: {line['model']}: {text}")
+    print(f"n = {found[0]['n']}; latency: one image at a time on this machine")
     _print_table([_compared(line) for line in found])
 
 
@@ -249,7 +252,7 @@ def classify(
     resize: Resize = None,
     mean: Mean = None,
     std: Std = None,
-    threads: Annotated[int, typer.Option(help="Of LiteRT.")] = 1,
+    threads: Annotated[int, typer.Option(help="Of LiteRT and ONNX Runtime.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Name what is in some images: the likeliest classes with their scores."""

@@ -25,6 +25,8 @@ def package(
     if model.suffix != ".onnx":
         raise ValueError(f"{model.name} must end in .onnx")
     predictor = Predictor(model)
+    if predictor.preprocessing_assumed:
+        print(f"warning: {model} doesn't say how images are prepared; assumed: {predictor.preprocessing}")
     inputs = predictor.preprocessing.normalize(predictor.preprocessing.load(image)[None])
     layout = predictor.layout
     print(write(model, output, inputs.transpose(0, 3, 1, 2).copy() if layout == "nchw" else inputs))

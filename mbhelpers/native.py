@@ -32,6 +32,12 @@ def quietly() -> Iterator[None]:
             os.close(kept)
 
 
+def reason(error: BaseException) -> str:
+    """What an error of a native library says, cut to a line; its type's name where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
 def load_tensorflow() -> None:
     """Import TensorFlow and Keras without their start-up lines; call it where the first import may happen."""
     if "tensorflow" in sys.modules:

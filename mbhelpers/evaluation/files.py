@@ -26,7 +26,7 @@ def evaluate_file(
     """Measure one model file on one folder.
 
     Args:
-        model: .keras, .h5 or .tflite.
+        model: .keras, .h5, .tflite or .onnx.
         folder: its sub-folders are the classes.
         classes: the model's class names in its own order, for a file without a record; the sorted folder names
             if empty.
@@ -34,7 +34,7 @@ def evaluate_file(
         resize: see preset.
         mean: see preset.
         std: see preset.
-        threads: of LiteRT.
+        threads: of LiteRT and ONNX Runtime.
 
     Returns:
         What `evaluate` gives, with model, kind, resolution, preprocessing, classes, skipped and warnings.

@@ -7,7 +7,7 @@ import numpy as np
 
 from mbhelpers.data.class_names import few
 from mbhelpers.data.pipeline import check_pixels
-from mbhelpers.native import quietly
+from mbhelpers.native import quietly, reason
 from mbhelpers.preprocessing import Channels, Preprocessing
 from mbhelpers.preprocessing import preset as contract_of
 from mbhelpers.records import Record, read_record
@@ -273,15 +273,20 @@ class _ONNXRuntime:
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own errors have no common class but this
-            raise ValueError(
-                f"{path} cannot be loaded by ONNX Runtime ({str(error).splitlines()[0][:200]}); make it again"
-            ) from error
+            raise ValueError(f"{path} cannot be loaded by ONNX Runtime ({reason(error)}); make it again") from error
         inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
         shape = inputs[0].shape
         sides = {"nchw": shape[2:], "nhwc": shape[1:3]} if len(shape) == 4 else {}
         channels = {"nchw": shape[1:2], "nhwc": shape[3:]}
-        fits = [name for name, found in sides.items() if channels[name] == [3] and found[0] == found[1]]
-        if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type != "tensor(float)" or len(fits) != 1:
+        fits = [
+            name
+            for name, found in sides.items()
+            if channels[name] == [3] and isinstance(found[0], int) and found[0] == found[1]
+        ]
+        # Older files of the zoo keep a height and a width of 1.
+        flat = [size for size in outputs[0].shape[1:] if size != 1] or [1]
+        single = len(inputs) == 1 and len(outputs) == 1 and len(flat) == 1 and isinstance(flat[0], int)
+        if not single or inputs[0].type != "tensor(float)" or len(fits) != 1:
             told = [f"{end.name} {end.type} {end.shape}" for end in (*inputs, *outputs)]
             raise ValueError(
                 f"{path} maps {', '.join(told[: len(inputs)])} to {', '.join(told[len(inputs) :])}; a classifier maps "
@@ -289,7 +294,7 @@ class _ONNXRuntime:
             )
         self.layout, self.name, self.batch = fits[0], inputs[0].name, shape[0]
         self.resolution = int(sides[self.layout][0])
-        self.outputs = int(outputs[0].shape[-1])
+        self.outputs = flat[0]
         self.kind = "int8" if _has_integers(path) else "float"
 
     def run(self, images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:

@@ -69,7 +69,10 @@ def is_convolution(layer: Any) -> bool:
 
 
 def consumers(network: "keras.Model") -> dict[int, list[Any]]:
-    """What reads a tensor of a network, by the tensor's id: its layers, and operations that are no layers."""
+    """What reads a tensor of a network, by the tensor's id: layers, operations that are no layers, and its outputs.
+
+    Models inside the model are not among the readers; what enters them is a tensor of their own.
+    """
     import keras
 
     readers: dict[int, list[Any]] = {}
@@ -78,6 +81,8 @@ def consumers(network: "keras.Model") -> dict[int, list[Any]]:
             continue
         for tensor in reader.input if isinstance(reader.input, list | tuple) else [reader.input]:
             readers.setdefault(id(tensor), []).append(reader)
+    for tensor in network.outputs:
+        readers.setdefault(id(tensor), []).append("output")
     return readers
 
 

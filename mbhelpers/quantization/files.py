@@ -40,7 +40,7 @@ def quantize_file(
             kept.
         folder: images of the kind that the model was trained on, in class folders or all in one; ImageNet's in any
             layout. Labels aren't needed. None for a format without calibration.
-        output: the file to write; whole or not at all. Beside it `<name>.json` says how it was made.
+        output: the file to write; whole or not at all. Beside it `<file>.json` says how it was made.
         format: a name of `FORMATS`.
         number: calibration images, as many of each class folder, or of each wnid in the file names, as can be.
         seed: of the choice of calibration images.
@@ -56,7 +56,9 @@ def quantize_file(
         raise ValueError(f"{output.name} must end in {chosen.suffix}")
     if output.exists() and model.exists() and output.samefile(model):
         raise ValueError(f"{output} is the model itself; write to another file")
-    source = _Source(model, folder if chosen.calibrated else None, number, seed, options)
+    if folder is not None and not chosen.calibrated:
+        raise ValueError(f"{format} is not calibrated; leave {folder} out")
+    source = _Source(model, folder, number, seed, options)
     return source.converted(format, conversion or {}).save(output)
 
 
@@ -83,10 +85,12 @@ def quantize_all(
     made: dict[str, Path] = {}
     for name, chosen in FORMATS.items():
         try:
-            made[name] = source.converted(name, {}).save(output / f"{model.stem}_{name}{chosen.suffix}")
-            print(f"{made[name]}: {made[name].stat().st_size / 1024:,.0f} KiB", flush=True)
+            converted = source.converted(name, {})
         except ValueError as error:
             print(f"warning: no {name}: {error}", flush=True)
+            continue
+        made[name] = converted.save(output / f"{model.stem}_{name}{chosen.suffix}")
+        print(f"{made[name]}: {made[name].stat().st_size / 1024:,.0f} KiB", flush=True)
     if not made:
         raise ValueError(f"{model} can be expressed in no format; see the warnings above")
     return made

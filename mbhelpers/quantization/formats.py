@@ -1,5 +1,6 @@
 """The forms a model can be deployed in, by name, and a conversion's result with all that made it."""
 
+import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
@@ -37,12 +38,19 @@ class Format:
 
 
 FORMATS: Mapping[str, Format] = {
-    "float32": Format(".tflite", "the reference; for a CPU with a float unit", tflite.to_float),
+    "float32": Format(
+        ".tflite", "the reference; for a CPU with a float unit", partial(tflite.to_float, weights="float32")
+    ),
     "float16": Format(".tflite", "half the size; computes in float", partial(tflite.to_float, weights="float16")),
     "dynamic_range": Format(
         ".tflite", "int8 weights, activations in float32; for a phone's CPU", partial(tflite.to_float, weights="int8")
     ),
-    "int8": Format(".tflite", "all integer, a scale for each channel; for boards", tflite.to_int8, calibrated=True),
+    "int8": Format(
+        ".tflite",
+        "all integer, a scale for each channel; for boards",
+        partial(tflite.to_int8, granularity="channel"),
+        calibrated=True,
+    ),
     "int8_per_tensor": Format(
         ".tflite",
         "all integer, one scale a layer; for accelerators that want it",
@@ -51,7 +59,9 @@ FORMATS: Mapping[str, Format] = {
     ),
     "onnx_float32": Format(".onnx", "the reference for ONNX Runtime", onnx.to_onnx),
     "onnx_qoperator": Format(".onnx", "integer operators, opset 12", onnx.to_qoperator, calibrated=True),
-    "onnx_qdq": Format(".onnx", "quantize-dequantize pairs, opset 12", onnx.to_qdq, calibrated=True),
+    "onnx_qdq": Format(
+        ".onnx", "quantize-dequantize pairs, opset 12", partial(onnx.to_qdq, per_channel=False), calibrated=True
+    ),
     "onnx_qdq_per_channel": Format(
         ".onnx", "the same with a scale for each channel, opset 18", partial(onnx.to_qdq, per_channel=True), True
     ),
@@ -68,7 +78,8 @@ class Converted:
         format: its name in `FORMATS`.
         record: the model's own, which is in the file too.
         options: what was asked for beyond the format's defaults.
-        calibration: SHA-256 of each calibration image by its name, or a number where it has none; empty without any.
+        calibration: SHA-256 of each calibration image, of its file by its name or of its pixels by its number; empty
+            for a format without any.
         versions: of the converter and all it needs.
     """
 
@@ -86,7 +97,7 @@ class Converted:
         return (tflite if suffix == ".tflite" else onnx).quantized_tensors(self.content)
 
     def save(self, path: Path) -> Path:
-        """Write the file, and beside it how it was made, as `<name>.json`; each is whole or absent.
+        """Write the file, and beside it how it was made, as `<file>.json`; each is whole or absent.
 
         Raises:
             ValueError: another suffix than the format's, or a folder that can't be written.
@@ -104,7 +115,7 @@ class Converted:
         }
         with replacing(path) as temporary:
             temporary.write_bytes(self.content)
-        with replacing(path.with_suffix(".json")) as temporary:
+        with replacing(path.with_name(f"{path.name}.json")) as temporary:
             temporary.write_text(json.dumps(told, ensure_ascii=False) + "\n", encoding="utf-8")
         return path
 
@@ -125,7 +136,7 @@ def convert(
         record: classes and preprocessing of the model; goes into the file.
         name: the format's.
         calibration: uint8 training images, (N, H, W, 3), for a format that needs them.
-        images: SHA-256 of each of them, by its name, to be remembered.
+        images: SHA-256 of each one's file, by its name, to be remembered; without it, of its pixels, by its number.
         **options: of the format's function, such as input_type.
 
     Raises:
@@ -135,12 +146,17 @@ def convert(
     chosen = find(name)
     if chosen.calibrated and calibration is None:
         raise ValueError(f"{name} is calibrated: pass training images, a few hundred of them")
-    known = inspect.signature(chosen.convert).parameters
-    if strange := sorted(set(options) - set(known)):
+    known = inspect.signature(chosen.convert).parameters.values()
+    bound = getattr(chosen.convert, "keywords", {})  # what makes it this format
+    free = {parameter.name for parameter in known if parameter.kind is parameter.KEYWORD_ONLY} - set(bound)
+    if strange := sorted(set(options) - free):
         raise ValueError(f"{name} has no option {strange[0]!r}; leave it out")
     given = (calibration,) if chosen.calibrated else ()
     content = chosen.convert(model, record, *given, **options)
-    return Converted(content, name, record, options, images or {} if chosen.calibrated else {})
+    seen: Mapping[str, str] = {}
+    if chosen.calibrated and calibration is not None:
+        seen = images or {str(k): hashlib.sha256(image.tobytes()).hexdigest() for k, image in enumerate(calibration)}
+    return Converted(content, name, record, options, seen)
 
 
 def find(name: str) -> Format:

@@ -56,7 +56,7 @@ def layer_errors(
         outputs(each, found, images, preprocessing, inner=True)
         for each, found in zip((reference, content), tensors, strict=True)
     ]
-    power, square, total, noise = (np.zeros(len(layers)) for _ in range(4))
+    power, total, noise = (np.zeros(len(layers)) for _ in range(3))
     shifts: list[Any] = [0.0] * len(layers)
     for wanted, found in zip(*runs, strict=True):
         for k, (one, other) in enumerate(zip(wanted, found, strict=True)):
@@ -64,7 +64,7 @@ def layer_errors(
             total[k] += np.mean(one, dtype=np.float64)
             noise[k] += np.mean((other - one) ** 2, dtype=np.float64)
             shifts[k] = shifts[k] + (other - one).mean(tuple(range(one.ndim - 1)), dtype=np.float64)
-    square = np.sqrt(np.maximum(power / len(images) - (total / len(images)) ** 2, 1e-20))
+    spread = np.sqrt(np.maximum(power / len(images) - (total / len(images)) ** 2, 1e-20))
     names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
     told = []
     for k, (layer, _) in enumerate(layers):
@@ -74,7 +74,7 @@ def layer_errors(
                 _short(part.tensors[tensors[0][k]].name.decode()),
                 names[max(code.builtinCode, code.deprecatedBuiltinCode)],
                 float(10 * np.log10(max(power[k], 1e-20) / max(noise[k], 1e-20))),
-                float(np.abs(shifts[k]).max() / len(images) / square[k]),
+                float(np.abs(shifts[k]).max() / len(images) / spread[k]),
             )
         )
     return tuple(told)
@@ -93,7 +93,8 @@ def same_layers(one: Any, other: Any) -> list[tuple[int, int]]:
     ]
     if shapes[0] != shapes[1]:
         raise ValueError(
-            "the float and the int8 file of the model have different layers; quantize it without the repair 'biases'"
+            "the float and the int8 file have different layers; take files of one model, or quantize it without the "
+            "repair 'biases'"
         )
     return list(zip(*found, strict=True))
 

@@ -15,10 +15,11 @@ import numpy as np
 
 from mbhelpers.models.families import without_rescaling
 from mbhelpers.models.fold import fold_batch_norms
-from mbhelpers.native import load_tensorflow, quietly
+from mbhelpers.native import load_tensorflow, quietly, reason
 from mbhelpers.preprocessing import Preprocessing
+from mbhelpers.quantization.grid import on_grid
 from mbhelpers.quantization.repair import REPAIRS, repaired, settle
-from mbhelpers.quantization.tflite import check_calibration, check_finite
+from mbhelpers.quantization.tflite import check_calibration, check_finite, span
 from mbhelpers.records import Record, add_to_onnx
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def to_onnx(model: "keras.Model", record: Record, *, opset: int = 18, layout: st
         layout: of the input: "nchw", (N, 3, H, W), or "nhwc".
 
     Raises:
-        ValueError: an unknown layout or opset, weights that are no numbers, model and record that disagree, or an
-            operator that ONNX lacks.
+        ValueError: an unknown layout or opset, weights that are no numbers, model and record that disagree, a batch
+            norm that can't be folded, or an operator that ONNX lacks.
     """
     return add_to_onnx(_exported(model, record.preprocessing, opset, layout), record)
 
@@ -110,7 +111,10 @@ def to_qdq(
 
 
 def quantized_tensors(content: bytes) -> list[dict[str, Any]]:
-    """Name, shape, type, scales, zero-points and their axis of every quantized tensor of an .onnx file."""
+    """Name, shape, type, scales, zero-points and their axis of every quantized tensor of an .onnx file.
+
+    Not among them are the 32-bit biases of integer operators, whose scale is that of input times weights.
+    """
     import onnx
     from onnx import numpy_helper
 
@@ -153,10 +157,10 @@ def _exported(model: "keras.Model", preprocessing: Preprocessing, opset: int, la
         lambda image: graph(image, training=False),
         input_signature=[tf.TensorSpec((None, side, side, 3), tf.float32, name=INPUT)],
     )
+    with quietly():
+        import tf2onnx
     try:
         with quietly():
-            import tf2onnx
-
             found, _ = tf2onnx.convert.from_function(
                 function,
                 input_signature=function.input_signature,
@@ -165,7 +169,7 @@ def _exported(model: "keras.Model", preprocessing: Preprocessing, opset: int, la
             )
     except Exception as error:  # tf2onnx' own errors are of many kinds
         raise ValueError(
-            f"the model has an operator that ONNX opset {opset} cannot express ({str(error).splitlines()[0][:200]}); "
+            f"the model has an operator that ONNX opset {opset} cannot express ({reason(error)}); "
             "take a higher opset, or replace it"
         ) from error
     _rename(found.graph)
@@ -204,14 +208,16 @@ def _quantized(
 
     check_finite(model)
     granularity = "channel" if per_channel else "tensor"
-    mended, done = repaired(model, record.preprocessing, calibration, () if per_channel else REPAIRS)
-    mended, done["corrected_layers"] = settle(mended, record.preprocessing, calibration, granularity)
+    mended, done = model, dict[str, Any]()
+    if not on_grid(model):  # else rounding would move what was rounded before
+        mended, done = repaired(model, record.preprocessing, calibration, () if per_channel else REPAIRS)
+        mended, done["corrected_layers"] = settle(mended, record.preprocessing, calibration, granularity)
     exported = _exported(mended, record.preprocessing, opset, layout)
     with tempfile.TemporaryDirectory() as folder, quietly(), _without_advice():
         quantize_static(
             exported,
             Path(folder) / "int8.onnx",
-            _Reader(calibration, record.preprocessing, layout),
+            _Reader(span(calibration), record.preprocessing, layout),
             quant_format=QuantFormat[form],
             per_channel=per_channel,
             activation_type=QuantType.QInt8,
@@ -220,8 +226,21 @@ def _quantized(
         )
         made = onnx.load(Path(folder) / "int8.onnx")
     onnx.checker.check_model(made, full_check=True)
+    _check_input(made, record.preprocessing)
     told = {"form": form, "granularity": granularity, "opset": opset} | done
     return add_to_onnx(made, replace(record, made=record.made | {"int8": told}))
+
+
+def _check_input(made: "onnx.ModelProto", preprocessing: Preprocessing) -> None:
+    """Refuse a file whose input has no room for every pixel."""
+    entry = next(told for told in quantized_tensors(made.SerializeToString()) if told["name"] == INPUT)
+    low, high = ((end - entry["zero_points"][0]) * entry["scales"][0] for end in (-128, 127))
+    values = preprocessing.normalize(np.array([[0] * 3, [255] * 3], np.uint8))
+    if values.min() < low - 1e-4 or values.max() > high + entry["scales"][0]:
+        raise ValueError(
+            f"ONNX Runtime chose an input range of {low:.4g} to {high:.4g}, pixels become {values.min():.4g} to "
+            f"{values.max():.4g}; the calibration images don't span 0..255"
+        )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mbhelpers.files import is_lfs_pointer, replacing
+from mbhelpers.native import reason
 
 TOLERANCE = 1e-3
 """By how much an output may be off, absolutely and relatively, as the zoo's own check has it."""
@@ -20,11 +21,16 @@ def package(model: Path, folder: Path, inputs: np.ndarray) -> Path:
         inputs: float32, one batch of what the model takes; `Preprocessing.normalize(pixels)` in its layout.
 
     Raises:
-        ValueError: a file that is no model, or inputs that it doesn't take.
+        ValueError: a folder that holds anything but such a package, a file that is no model, or inputs that it doesn't
+            take.
     """
     import onnx
     from onnx import numpy_helper
 
+    if folder.exists():
+        strange = [path.name for path in sorted(folder.iterdir()) if not path.match("test_data_set_*")]
+        if any(not name.endswith(".onnx") for name in strange) or len(strange) > 1:
+            raise ValueError(f"{folder} holds {', '.join(strange[:3])}, which would be lost; name a folder of its own")
     session = _session(model)
     name = session.get_inputs()[0].name
     outputs = _run(model, session, {name: inputs})
@@ -80,7 +86,10 @@ def verify(folder: Path, tolerance: float = TOLERANCE) -> dict[str, Any]:
 
 def _numbered(place: Path, kind: str) -> list[Path]:
     """`<kind>_0.pb`, `<kind>_1.pb`, ... in the order of their numbers."""
-    return sorted(place.glob(f"{kind}_*.pb"), key=lambda path: int(path.stem.rpartition("_")[2]))
+    found = [(path.stem.removeprefix(f"{kind}_"), path) for path in place.glob(f"{kind}_*.pb")]
+    if strange := [path for number, path in found if not number.isdecimal()]:
+        raise ValueError(f"{strange[0]} has no number; {kind}_0.pb, {kind}_1.pb and so on are expected")
+    return [path for _, path in sorted(found, key=lambda pair: int(pair[0]))]
 
 
 def _tensor(path: Path) -> np.ndarray:
@@ -107,7 +116,7 @@ def _session(model: Path) -> Any:
         return onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own errors have no common class but this
         raise ValueError(
-            f"{model} cannot be loaded by ONNX Runtime ({str(error).splitlines()[0][:200]}); make or fetch it again"
+            f"{model} cannot be loaded by ONNX Runtime ({reason(error)}); make or fetch it again"
         ) from error
 
 
@@ -116,6 +125,4 @@ def _run(model: Path, session: Any, feeds: dict[str, np.ndarray]) -> list[np.nda
         return session.run(None, feeds)
     except Exception as error:
         shapes = {name: value.shape for name, value in feeds.items()}
-        raise ValueError(
-            f"{model} does not take {shapes} ({str(error).splitlines()[0][:200]}); check size and layout"
-        ) from error
+        raise ValueError(f"{model} does not take {shapes} ({reason(error)}); check size and layout") from error

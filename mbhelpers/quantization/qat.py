@@ -28,6 +28,8 @@ def rounding_copy(
 ) -> tuple["keras.Model", "keras.Model"]:
     """A copy that computes with rounded weights and activations, to be trained, and the float model under it.
 
+    Activations are those of the convolutional part; what pooling gives stays as it is, and so do the scores.
+
     Args:
         model: a classifier of the family; it stays as it is.
         preprocessing: makes its values.
@@ -35,11 +37,11 @@ def rounding_copy(
         granularity: "channel" or "tensor", of the weights; the latter is repaired before (`repaired`).
 
     Returns:
-        The copy, from pixels to scores, whose weights are trainable but for its ranges; and the float model that
+        The copy, from pixels to scores, all of whose weights are trainable; and the float model that
         `plain` copies them back into, batch norms folded.
 
     Raises:
-        ValueError: an unknown granularity, or a model that is no classifier of the family.
+        ValueError: an unknown granularity, or a model that is no functional classifier of the family.
     """
     if granularity not in ("channel", "tensor"):
         raise ValueError(f"unknown granularity {granularity!r}; choose from channel, tensor")
@@ -72,7 +74,10 @@ def rounding_copy(
     def cloned(part: "keras.Model") -> "keras.Model":
         return keras.models.clone_model(part, clone_function=copied, call_function=called)
 
+    if isinstance(folded, keras.Sequential):
+        raise ValueError("a Sequential model can't be given roundings between its layers; build it as a functional one")
     learner = cloned(folded)
+    learner.trainable = True  # a model of transfer learning comes with a frozen backbone
     _carry(folded, learner)
     return learner, folded
 
@@ -181,7 +186,8 @@ def _layers() -> dict[str, Any]:
 
             def call(self, inputs: Any, training: Any = None) -> Any:
                 kernel = rounded(tf.convert_to_tensor(self.kernel), self.per_channel)
-                return self.activation(keras.ops.matmul(inputs, kernel) + self.bias)
+                result = keras.ops.matmul(inputs, kernel)
+                return self.activation(result if self.bias is None else result + self.bias)
 
         class Range(keras.layers.Layer):
             def __init__(self, low: float, high: float, **options: Any):

@@ -2,7 +2,8 @@
 
 One scale a tensor is set by the largest weight of all channels. In a MobileNet that is often the weight of a channel
 that says nothing: its batch norm divides by a variance of next to nothing. And of those that do say something, a few
-are much larger than the others. Both can be mended in float, without changing what the network computes:
+are much larger than the others. Both can be mended in float, and on pictures like those of calibration the network
+computes what it did:
 
 - `silence`: channels that are 0 on all calibration images get weights of 0.
 - `equalize`: a channel that leaves one convolution s times as large, and enters the next divided by s, is the same to
@@ -10,7 +11,7 @@ are much larger than the others. Both can be mended in float, without changing w
   below 6, before and after.
 
 Source: Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction", sections 4.1 and
-5.1.1; there ReLU6 is replaced by ReLU, which costs a MobileNetV2 of this size several points before it is quantized.
+5.1.1; there ReLU6 is replaced by ReLU, which changes what the network computes.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ REPAIRS = ("silence", "equalize", "biases")
 _BATCH = 25
 
 _ROUNDS = 4
-"""Each pair changes what its neighbours see; later rounds move scales by a few percent only."""
+"""Each pair changes what its neighbours see, so all pairs take their turn several times."""
 
 _HEADROOM = 1.2
 """How much higher than on the calibration images a channel may become elsewhere without meeting the 6 of a ReLU6."""
@@ -133,7 +134,10 @@ def equalize(stage: Stage) -> None:
     With r1 the largest weight of a channel as it leaves, r2 as it enters, and no limit, s = sqrt(r2 / r1) makes them
     equal. A limit pins those channels that reach it, s = 1, and the others go along with them as far as they may.
     """
-    assert stage.next is not None and stage.limit is not None
+    if stage.next is None or stage.limit is None:
+        raise ValueError(
+            f"{stage.convolution.name!r} shares no sizes: no convolution alone follows it, or no scale passes"
+        )
     leaving, entering = _reach(stage.convolution, leaving=True), _reach(stage.next.convolution, leaving=False)
     live = (leaving > 0) & (entering > 0)
     if not live.any():
@@ -183,10 +187,13 @@ def settle(
     for k in range(0, len(values), _BATCH):
         inputs = entering(values[k : k + _BATCH], training=False)
         for stage, total, (kernel, bias), grid, given in zip(stages, sums, trained, rounded, inputs, strict=True):
-            stage.convolution.set_weights([grid - kernel, np.zeros_like(bias)])
-            shift = np.asarray(stage.convolution(given))  # (B, h, w, C)
+            convolution, activation = stage.convolution, stage.convolution.activation
+            convolution.set_weights([grid - kernel, np.zeros_like(bias)])
+            convolution.activation = keras.activations.linear
+            shift = np.asarray(convolution(given))  # (B, h, w, C)
             total += shift.mean((1, 2), dtype=np.float64).sum(0)
-            stage.convolution.set_weights([kernel, bias])
+            convolution.set_weights([kernel, bias])
+            convolution.activation = activation
     for stage, total, (_, bias), grid in zip(stages, sums, trained, rounded, strict=True):
         stage.convolution.set_weights([grid, (bias - total / len(values)).astype(np.float32)])
     return model, len(stages)

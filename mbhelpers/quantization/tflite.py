@@ -11,7 +11,7 @@ import numpy as np
 
 from mbhelpers.data.pipeline import check_pixels
 from mbhelpers.models.families import without_rescaling
-from mbhelpers.native import load_tensorflow, quietly
+from mbhelpers.native import load_tensorflow, quietly, reason
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.quantization.bias import correct_biases
 from mbhelpers.quantization.grid import keep_grid, on_grid
@@ -91,18 +91,20 @@ def to_int8(
             preprocessing, or could not.
     """
     _check_types(record.preprocessing, input_type, output_type)
-    repairs = _chosen_repairs(granularity, repairs)
+    asked, repairs = repairs, _chosen_repairs(granularity, repairs)
     check_calibration(calibration, record.preprocessing)
     load_tensorflow()
     import tensorflow as tf
 
     check_finite(model)
-    pixels = _span(calibration)
+    pixels = span(calibration)
     operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     if allow_float:
         operators.append(tf.lite.OpsSet.TFLITE_BUILTINS)
     told: dict[str, Any] = {"granularity": granularity}
     if on_grid(model):
+        if asked:
+            raise ValueError("the weights lie on an 8-bit grid and are kept as they are; leave repairs out")
         repairs = ()
     if {"silence", "equalize"} & {*repairs}:
         model, done = repaired(model, record.preprocessing, calibration, repairs)
@@ -200,8 +202,7 @@ def _convert(converter: Any, way_out: str = "") -> bytes:
             return converter.convert()
     except Exception as error:  # the converter's own error is a plain Exception
         raise ValueError(
-            f"the model has an operator that TFLite cannot express so ({str(error).splitlines()[0][:200]}); "
-            f"replace it{way_out}"
+            f"the model has an operator that TFLite cannot express so ({reason(error)}); replace it{way_out}"
         ) from error
 
 
@@ -252,7 +253,7 @@ def check_calibration(images: np.ndarray, preprocessing: Preprocessing) -> None:
         )
 
 
-def _span(images: np.ndarray) -> np.ndarray:
+def span(images: np.ndarray) -> np.ndarray:
     """Make the images reach from 0 to 255, so that the input's range is the pixel's.
 
     Photographs do by themselves. Where a set does not, two corner pixels of one image are set to black and white.

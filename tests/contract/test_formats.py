@@ -7,10 +7,11 @@ import pytest
 
 from mbhelpers.evaluation.comparison import compare_files
 from mbhelpers.inference.predictor import Predictor
+from mbhelpers.preprocessing import preset
 from mbhelpers.quantization import tflite
 from mbhelpers.quantization.files import quantize_all
 from mbhelpers.quantization.formats import FORMATS, convert
-from mbhelpers.records import read_record
+from mbhelpers.records import Record, read_record
 
 from . import tiny
 from .test_cli import call
@@ -55,7 +56,7 @@ class TestAll:
         assert tflite.float_operators(made["float16"].read_bytes()), "else the check could not fail"
 
     def test_what_made_it_lies_beside_it(self, made):
-        told = json.loads(made["int8"].with_suffix(".json").read_text(encoding="utf-8"))
+        told = json.loads(made["int8"].with_name("model_int8.tflite.json").read_text(encoding="utf-8"))
         assert told["format"] == "int8" and len(told["calibration"]) == 12
         assert all(len(digest) == 64 for digest in told["calibration"].values())
         assert told["versions"]["tensorflow"]
@@ -63,7 +64,9 @@ class TestAll:
         assert sorted(len(tensor["scales"]) for tensor in several if tensor["type"] == "int8")[-1] == 16
         entry = next(tensor for tensor in told["tensors"] if tensor["type"] == "uint8" and len(tensor["shape"]) == 4)
         assert (entry["scales"], entry["zero_points"]) == ([1 / 128], [128])
-        assert not json.loads(made["float32"].with_suffix(".json").read_text(encoding="utf-8"))["calibration"]
+        assert not json.loads(made["float32"].with_name("model_float32.tflite.json").read_text(encoding="utf-8"))[
+            "calibration"
+        ]
 
     def test_side_by_side(self, made, thin_folder, tmp_path):
         labels_apart = compare_files([made["float32"], made["int8"], made["onnx_qdq"]], thin_folder)
@@ -77,7 +80,27 @@ class TestAll:
         assert all(line["paired"]["agreement"] == 1 for line in labels_apart[1:])
 
 
+def test_rivals_of_another_size(thin, thin_folder, tmp_path):
+    larger = tiny.easy_model(preprocessing=preset("mbhelpers", 48))
+    record = Record(tiny.CLASSES, preset("mbhelpers", 48))
+    convert(larger, record, "float32").save(tmp_path / "larger.tflite")
+    found = compare_files([thin.float, tmp_path / "larger.tflite"], thin_folder)
+    assert [line["correct"] for line in found] == [30, 30] and not found[0]["warnings"]
+
+
+def test_options_are_for_files_without_a_record(thin, thin_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(tflite, "add_to_tflite", lambda content, record: content)
+    (tmp_path / "bare.tflite").write_bytes(tflite.to_float(thin.model, thin.record))
+    found = compare_files([thin.float, tmp_path / "bare.tflite"], thin_folder, preset="mbhelpers")
+    assert found[1]["paired"]["agreement"] == 1
+    assert found[1]["warnings"] == ["class order assumed to be that of the sorted folders"]
+
+
 class TestConvert:
+    def test_images_without_names_are_told_by_their_pixels(self, thin):
+        found = convert(thin.model, thin.record, "int8", thin.images[:3])
+        assert list(found.calibration) == ["0", "1", "2"] and len(set(found.calibration.values())) == 3
+
     def test_it_is_saved_whole_or_not_at_all(self, thin, tmp_path):
         found = convert(thin.model, thin.record, "float16")
         with pytest.raises(ValueError, match=r"must end in .tflite: it is to be float16"):
@@ -92,6 +115,7 @@ class TestConvert:
             ("int4", {}, "unknown format 'int4'; choose from float32, float16"),
             ("int8", {}, "int8 is calibrated: pass training images"),
             ("float32", {"opset": 12}, "float32 has no option 'opset'"),
+            ("float16", {"weights": "float32"}, "float16 has no option 'weights'"),
         ],
     )
     def test_what_can_not_be(self, name, options, message, thin):
@@ -101,9 +125,6 @@ class TestConvert:
     def test_dynamic_range_has_weights_of_eight_bits(self, tmp_path):
         """TFLite leaves tensors below 1,024 numbers in float, so the thin model shows nothing."""
         import keras
-
-        from mbhelpers.preprocessing import preset
-        from mbhelpers.records import Record
 
         image = keras.Input((16, 16, 3))
         model = keras.Model(image, keras.layers.Dense(5)(keras.layers.Flatten()(image)))
@@ -141,6 +162,14 @@ class TestCommands:
             (["quantize", "{model}", "-o", "{out}", "--all"], "pass a folder of training images"),
             (["quantize", "{model}", "{data}", "-o", "{out}", "--all", "--opset", "12"], "--opset is for one format"),
             (["quantize", "{model}", "-o", "{out}.tflite", "--format", "int4"], "unknown format 'int4'"),
+            (
+                ["quantize", "{model}", "{data}", "-o", "{out}", "--all", "--format", "int8"],
+                "--format is for one format",
+            ),
+            (
+                ["quantize", "{model}", "{data}", "-o", "{out}.tflite", "--format", "float16"],
+                "is not calibrated; leave",
+            ),
             (["compare", "{model}", "--data", "{data}"], "needs two model files"),
         ],
     )

@@ -91,6 +91,17 @@ class TestInt8:
         assert entry["scales"] == [1 / 128] and entry["zero_points"] == [0], "int8: the pixel less 128"
 
 
+@pytest.mark.parametrize("make", [conversion.to_qdq, conversion.to_qoperator])
+def test_dark_calibration_images_leave_room_for_bright_pixels(make, thin, tmp_path):
+    """At opset 10, the first that has integers."""
+    assert thin.images.max() < 255
+    content = make(thin.model, thin.record, thin.images // 2, opset=10)
+    entry = next(told for told in conversion.quantized_tensors(content) if told["name"] == conversion.INPUT)
+    assert entry["scales"] == [1 / 128] and entry["zero_points"] == [0]
+    (tmp_path / "model.onnx").write_bytes(content)
+    assert Predictor(tmp_path / "model.onnx").predict(thin.images).shape == (48, 3)
+
+
 @pytest.mark.parametrize(
     ("call", "message", "why"),
     [
@@ -141,6 +152,8 @@ class TestOthersFiles:
         ("shape", "kind", "why"),
         [
             ((3, 32, 48), onnx.TensorProto.FLOAT, "not square"),
+            ((3, "side", "side"), onnx.TensorProto.FLOAT, "of no fixed side"),
+            ((3, None, None), onnx.TensorProto.FLOAT, "of an unknown side"),
             ((4, 32, 32), onnx.TensorProto.FLOAT, "four channels"),
             ((3, 32, 32), onnx.TensorProto.DOUBLE, "no float32"),
         ],
@@ -213,6 +226,13 @@ class TestPackage:
         (packed / name).write_bytes(given)
         with pytest.raises(ValueError, match=message):
             verify(packed)
+
+    def test_a_folder_with_other_things_is_kept(self, packed, thin):
+        (packed / "thesis.txt").write_text("years of work", encoding="utf-8")
+        values = thin.record.preprocessing.normalize(thin.images[:1]).transpose(0, 3, 1, 2).copy()
+        with pytest.raises(ValueError, match=r"holds thesis.txt, .* which would be lost; name a folder of its own"):
+            package(packed / "thin.onnx", packed, values)
+        assert (packed / "thesis.txt").is_file()
 
     def test_inputs_of_another_size(self, packed, tmp_path):
         with pytest.raises(ValueError, match=r"does not take .*check size and layout"):
