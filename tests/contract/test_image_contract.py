@@ -90,7 +90,7 @@ def test_pixels_in_and_normalized_values_in_give_the_same_bits(thin, tmp_path):
 
 
 def test_calibration_that_misses_the_range_is_refused_not_shipped(thin, narrow, monkeypatch):
-    monkeypatch.setattr(tflite, "_span", lambda images: images)
+    monkeypatch.setattr(tflite, "span", lambda images: images)
     with pytest.raises(ValueError, match=r"don't span 0\.\.255"):
         tflite.to_int8(thin.model, thin.record, narrow)
 
