@@ -85,7 +85,8 @@ def rounding_copy(
 def plain(learner: "keras.Model", folded: "keras.Model") -> "keras.Model":
     """Copy what a `rounding_copy` has learned into the float model that came with it; returns that.
 
-    Quantize it with `repairs=("biases",)`: it needs no other.
+    Quantize it with `repairs=()`: its biases were learned with the rounding, and corrected to the means of the float
+    model they would lose that.
     """
     _carry(learner, folded)
     return folded
