@@ -38,6 +38,7 @@ Mean = Annotated[
     float | None, typer.Option(help="Likewise: value = (pixel - mean) / std. Default: the file's or ST's.")
 ]
 Std = Annotated[float | None, typer.Option(help="Likewise. Default: see --mean.")]
+Threads = Annotated[int, typer.Option(help="Of LiteRT and ONNX Runtime.")]
 Seed = Annotated[int, typer.Option(help="Of split, training and calibration.")]
 
 
@@ -104,7 +105,7 @@ def evaluate(
     resize: Resize = None,
     mean: Mean = None,
     std: Std = None,
-    threads: Annotated[int, typer.Option(help="Of LiteRT and ONNX Runtime.")] = 1,
+    threads: Threads = 1,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model file on images: top-1, n and interval.
@@ -207,7 +208,7 @@ def compare(
     resize: Resize = None,
     mean: Mean = None,
     std: Std = None,
-    threads: Annotated[int, typer.Option(help="Of LiteRT and ONNX Runtime.")] = 1,
+    threads: Threads = 1,
     as_json: AsJson = False,
 ) -> None:
     """Put model files side by side on the same images: size, accuracy, agreement with the first, latency here."""
@@ -252,7 +253,7 @@ def classify(
     resize: Resize = None,
     mean: Mean = None,
     std: Std = None,
-    threads: Annotated[int, typer.Option(help="Of LiteRT and ONNX Runtime.")] = 1,
+    threads: Threads = 1,
     as_json: AsJson = False,
 ) -> None:
     """Name what is in some images: the likeliest classes with their scores."""

@@ -17,19 +17,19 @@ def package(model: Path, folder: Path, inputs: np.ndarray) -> Path:
 
     Args:
         model: an .onnx file with one input.
-        folder: the folder to write; an older one of that name is replaced.
+        folder: the folder to write; an older package of the same model is replaced.
         inputs: float32, one batch of what the model takes; `Preprocessing.normalize(pixels)` in its layout.
 
     Raises:
-        ValueError: a folder that holds anything but such a package, a file that is no model, or inputs that it doesn't
+        ValueError: a folder that holds anything else, a file that is no model, or inputs that it doesn't
             take.
     """
     import onnx
     from onnx import numpy_helper
 
     if folder.exists():
-        strange = [path.name for path in sorted(folder.iterdir()) if not path.match("test_data_set_*")]
-        if any(not name.endswith(".onnx") for name in strange) or len(strange) > 1:
+        strange = sorted({path.name for path in folder.iterdir()} - {model.name, "test_data_set_0"})
+        if strange:
             raise ValueError(f"{folder} holds {', '.join(strange[:3])}, which would be lost; name a folder of its own")
     session = _session(model)
     name = session.get_inputs()[0].name

@@ -227,12 +227,13 @@ class TestPackage:
         with pytest.raises(ValueError, match=message):
             verify(packed)
 
-    def test_a_folder_with_other_things_is_kept(self, packed, thin):
-        (packed / "thesis.txt").write_text("years of work", encoding="utf-8")
+    @pytest.mark.parametrize("name", ["thesis.txt", "other.onnx", "test_data_set_1"])
+    def test_a_folder_with_other_things_is_kept(self, name, packed, thin):
+        (packed / name).write_text("years of work", encoding="utf-8")
         values = thin.record.preprocessing.normalize(thin.images[:1]).transpose(0, 3, 1, 2).copy()
-        with pytest.raises(ValueError, match=r"holds thesis.txt, .* which would be lost; name a folder of its own"):
+        with pytest.raises(ValueError, match=f"holds {name}, which would be lost; name a folder of its own"):
             package(packed / "thin.onnx", packed, values)
-        assert (packed / "thesis.txt").is_file()
+        assert (packed / name).is_file()
 
     def test_inputs_of_another_size(self, packed, tmp_path):
         with pytest.raises(ValueError, match=r"does not take .*check size and layout"):
