@@ -1,10 +1,7 @@
 """Float and int8 TFLite files from a Keras classifier; the rescaling becomes the input's quantization."""
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,14 +43,12 @@ def to_float(model: "keras.Model", record: Record, *, weights: str = "float32") 
     import tensorflow as tf
 
     check_finite(model)
-    with _exported(model, record.preprocessing) as converter:
-        making = converter()
-        if weights != "float32":
-            making.optimizations = [tf.lite.Optimize.DEFAULT]
-        if weights == "float16":
-            making.target_spec.supported_types = [tf.float16]
-        content = _convert(making)
-    return add_to_tflite(content, record)
+    making = _traced(model, record.preprocessing)()
+    if weights != "float32":
+        making.optimizations = [tf.lite.Optimize.DEFAULT]
+    if weights == "float16":
+        making.target_spec.supported_types = [tf.float16]
+    return add_to_tflite(_convert(making), record)
 
 
 def to_int8(
@@ -109,17 +104,17 @@ def to_int8(
     if {"silence", "equalize"} & {*repairs}:
         model, done = repaired(model, record.preprocessing, calibration, repairs)
         told |= done
-    with _exported(model, record.preprocessing) as converter:
-        quantizing = converter()
-        quantizing.optimizations = [tf.lite.Optimize.DEFAULT]
-        quantizing.representative_dataset = lambda: ([record.preprocessing.normalize(image[None])] for image in pixels)
-        quantizing.target_spec.supported_ops = operators
-        quantizing.inference_input_type = getattr(tf, input_type)
-        quantizing.inference_output_type = getattr(tf, output_type)
-        quantizing._experimental_disable_per_channel = granularity == "tensor"
-        content = _convert(quantizing, "" if allow_float else ", or allow float fallback (--allow-float)")
-        content, kept = keep_grid(content, model)
-        reference = _convert(converter()) if "biases" in repairs else b""
+    converter = _traced(model, record.preprocessing)
+    quantizing = converter()
+    quantizing.optimizations = [tf.lite.Optimize.DEFAULT]
+    quantizing.representative_dataset = lambda: ([record.preprocessing.normalize(image[None])] for image in pixels)
+    quantizing.target_spec.supported_ops = operators
+    quantizing.inference_input_type = getattr(tf, input_type)
+    quantizing.inference_output_type = getattr(tf, output_type)
+    quantizing._experimental_disable_per_channel = granularity == "tensor"
+    content = _convert(quantizing, "" if allow_float else ", or allow float fallback (--allow-float)")
+    content, kept = keep_grid(content, model)
+    reference = _convert(converter()) if "biases" in repairs else b""
     if not allow_float and (left := float_operators(content)):
         raise ValueError(
             f"{', '.join(left)} would stay in float; replace them, or allow float fallback (--allow-float)"
@@ -172,23 +167,21 @@ def quantized_tensors(content: bytes) -> list[dict[str, Any]]:
     return found
 
 
-@contextmanager
-def _exported(model: "keras.Model", preprocessing: Preprocessing) -> Iterator[Callable[[], Any]]:
-    """Makes converters of the model's graph from values on; its SavedModel lives as long as the block."""
-    import keras
+def _traced(model: "keras.Model", preprocessing: Preprocessing) -> Callable[[], Any]:
+    """Makes converters of the model's graph from values on."""
     import tensorflow as tf
 
     graph = without_rescaling(model, preprocessing)
     side = preprocessing.resolution
-    with tempfile.TemporaryDirectory() as folder:
-        # By way of a SavedModel, about twice as fast as from the Keras object.
-        graph.export(
-            folder,
-            format="tf_saved_model",
-            verbose=False,
-            input_signature=[keras.InputSpec("float32", shape=(1, side, side, 3), name="image")],
-        )
-        yield partial(tf.lite.TFLiteConverter.from_saved_model, folder)
+    compute = tf.function(lambda image: graph(image, training=False), autograph=False)
+    traced = compute.get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32, name="image"))
+
+    def converter() -> Any:
+        made = tf.lite.TFLiteConverter.from_concrete_functions([traced], graph)
+        made.experimental_lower_to_saved_model = False  # the same file, without seconds of saving and loading
+        return made
+
+    return converter
 
 
 def _convert(converter: Any, way_out: str = "") -> bytes:
