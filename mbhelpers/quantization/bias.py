@@ -9,11 +9,11 @@ Source: empirical bias correction, Nagel et al. 2019, "Data-Free Quantization Th
 Correction", section 4.2; here the means are taken behind the activation that TFLite fuses into a layer.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from mbhelpers.inference.predictor import as_input
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.quantization.grid import constant, pack, store
 from mbhelpers.quantization.layers import outputs, same_layers
@@ -49,22 +49,33 @@ def correct_biases(
     float_graph = schema.ModelT.InitFromPackedBuf(reference, 0)
     part, layers = graph.subgraphs[0], same_layers(float_graph, graph)
     targets = [float_graph.subgraphs[0].operators[k].outputs[0] for k, _ in layers]
-    wanted = _means(outputs(reference, targets, seen, preprocessing, inner=True))
-    corrected = 0
-    operators, ends, signatures = part.operators, part.outputs, graph.signatureDefs
+    by_image = [
+        [_channel_means(values) for values in each]
+        for each in outputs(reference, targets, seen, preprocessing, inner=True)
+    ]
+    wanted = [np.mean(means, axis=0) for means in zip(*by_image, strict=True)]
+    given = {int(part.inputs[0]): _as_inputs(content, seen, preprocessing)}  # by tensor, an array for each image
+    corrected = start = 0
+    operators, entries, ends, signatures = part.operators, part.inputs, part.outputs, graph.signatureDefs
     graph.signatureDefs = None  # they name outputs that a part of the graph hasn't
     for (_, k), mean in zip(layers, wanted, strict=True):
         bias = _bias(part, operators[k])
         if bias is None:
             continue
-        part.operators, part.outputs = operators[: k + 1], [operators[k].outputs[0]]
-        (found,) = _means(outputs(pack(graph), part.outputs, seen, preprocessing))
+        # No more is run than from the layer corrected last to this one.
+        part.operators = operators[start : k + 1]
+        read, later = ({n for each in some for n in each.inputs} for some in (part.operators, operators[k:]))
+        made = [n for each in operators[start:k] for n in each.outputs if n in later]
+        part.inputs, part.outputs = [n for n in given if n in read], [int(operators[k].outputs[0]), *made]
+        found = _run(pack(graph), part.outputs, {n: given[n] for n in part.inputs})
+        reached = _mean(found.pop(part.outputs[0]), part.tensors[part.outputs[0]])
         numbers = constant(bias, graph, np.int32).astype(np.float64)
         limit = np.maximum(np.abs(numbers), _HIGHEST)
-        moved = np.round(numbers + (mean - found) / np.array(bias.quantization.scale, np.float64))
+        moved = np.round(numbers + (mean - reached) / np.array(bias.quantization.scale, np.float64))
         store(np.clip(moved, -limit, limit).astype(np.int32), bias, graph)
-        corrected += 1
-    part.operators, part.outputs, graph.signatureDefs = operators, ends, signatures
+        given = {n: values for n, values in (given | found).items() if n in later}
+        corrected, start = corrected + 1, k
+    part.operators, part.inputs, part.outputs, graph.signatureDefs = operators, entries, ends, signatures
     return (pack(graph) if corrected else content), corrected
 
 
@@ -78,7 +89,38 @@ def _bias(part: Any, operator: Any) -> Any | None:
     return bias if bias.type == schema.TensorType.INT32 else None
 
 
-def _means(found: Iterator[list[np.ndarray]]) -> list[np.ndarray]:
-    """What each channel of some tensors is on average over the images."""
-    by_image = [[values.mean(tuple(range(values.ndim - 1)), dtype=np.float64) for values in each] for each in found]
-    return [np.mean(means, axis=0) for means in zip(*by_image, strict=True)]
+def _as_inputs(content: bytes, images: np.ndarray, preprocessing: Preprocessing) -> list[np.ndarray]:
+    """Images as the file takes them, (1, H, W, 3) each."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    dtype = Interpreter(model_content=content).get_input_details()[0]["dtype"]
+    return [as_input(image, dtype, preprocessing)[None] for image in images]
+
+
+def _run(content: bytes, wanted: list[int], given: dict[int, list[np.ndarray]]) -> dict[int, list[np.ndarray]]:
+    """Tensors of a file for each image, by their number, from those that it takes."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    found: dict[int, list[np.ndarray]] = {tensor: [] for tensor in wanted}
+    for values in zip(*given.values(), strict=True):
+        for tensor, value in zip(given, values, strict=True):
+            interpreter.set_tensor(tensor, value)
+        interpreter.invoke()
+        for tensor in wanted:
+            found[tensor].append(interpreter.get_tensor(tensor))
+    return found
+
+
+def _mean(found: list[np.ndarray], tensor: Any) -> np.ndarray:
+    """What each channel of a tensor is on average over the images, in real numbers."""
+    mean = np.mean([_channel_means(values) for values in found], axis=0)
+    if np.issubdtype(found[0].dtype, np.floating):
+        return mean
+    return (mean - tensor.quantization.zeroPoint[0]) * tensor.quantization.scale[0]
+
+
+def _channel_means(values: np.ndarray) -> np.ndarray:
+    """(..., C) to (C,)."""
+    return values.mean(tuple(range(values.ndim - 1)), dtype=np.float64)
