@@ -7,8 +7,10 @@ there is none, that of the row's run in `--work`, as `mbhelpers run --out` left 
 
 - `choice`: every combination of repairs on images that the model has learned and calibration has not seen, 600 a row:
   on how many int8 gives float's answer, and how far scores are off, in points. No label is used, and no test image.
-- `test`: what the defaults give, and what comes without repairs, on the test images: int8 against float, paired.
-  `pooled` sums the rows of MobileNetV2 up; they share their test images, so its interval is somewhat too narrow.
+- `test`: what the defaults give, TFLite and ONNX, what comes without repairs, and what quantization-aware training
+  gives, with a scale for each tensor, on the test images: int8 against float, paired; and the trained one against the
+  repaired one. `pooled` sums the rows of MobileNetV2 up; they share their test images, so its interval is somewhat too
+  narrow.
 
 Results go to `results/flowers/int8.json`; a row's results replace its older ones there.
 """
@@ -27,21 +29,22 @@ from mbhelpers import settings, stages
 from mbhelpers.data import source
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.evaluation.classification import compare
-from mbhelpers.evaluation.intervals import paired_difference
+from mbhelpers.evaluation.intervals import mcnemar, paired_difference
 from mbhelpers.files import read_json, write_json
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.models.load import load_keras
 from mbhelpers.native import load_tensorflow
+from mbhelpers.quantization import qat
 from mbhelpers.quantization.calibration import calibration_set
-from mbhelpers.quantization.tflite import to_int8
+from mbhelpers.quantization.formats import Converted, convert
 from mbhelpers.records import read_record
 from mbhelpers.runs import Run, machine, open_run, versions
-from mbhelpers.stages.measure import CALIBRATION_IMAGES
 
 RESULT = settings.results_folder() / "flowers" / "int8.json"
 ROWS = [f"flowers/mobilenet_v2_0.35_{side}_{variant}" for side in (128, 224) for variant in ("tfs", "tl", "fft")]
 ROWS.append("flowers/mobilenet_v3_small_1.0_128_tfs")
 SEEN = 600
+AGAINST = "tensor, trained against tensor"
 COMBINATIONS: dict[str, list[tuple[str, ...]]] = {
     "channel": [(), ("biases",), ("silence", "equalize", "biases")],
     "tensor": [
@@ -67,25 +70,26 @@ def measure(run: Run, results: Path) -> dict[str, Any]:
     images = {
         part: load_images(root, split.paths[part], record.preprocessing) for part in ("train", "validation", "test")
     }
-    chosen = calibration_set(split.labels["train"], CALIBRATION_IMAGES, run.seed)
+    chosen = calibration_set(split.labels["train"], settings.CALIBRATION_IMAGES, run.seed)
+    labels = [split.labels[part] for part in ("train", "validation")]
     rest = np.concatenate([np.delete(images["train"], chosen, axis=0), images["validation"]])
     order = np.random.default_rng(run.seed).permutation(len(rest))[:SEEN]
     reference = Predictor(path)
     float_seen, float_test = reference.predict(rest[order]), reference.predict(images["test"])
 
-    def scored(pixels: np.ndarray, granularity: str, repairs: tuple[str, ...] | None) -> tuple[np.ndarray, float]:
-        start = time.perf_counter()
-        content = to_int8(model, record, images["train"][chosen], granularity=granularity, repairs=repairs)
-        seconds = time.perf_counter() - start
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "model.tflite"
-            file.write_bytes(content)
-            return Predictor(file).predict(pixels), seconds
+    seen = images["train"][chosen]
 
-    found: dict[str, Any] = {"n_seen": len(order), "choice": {}, "test": {}}
+    def converted(name: str, network: Any = model, **options: Any) -> Converted:
+        return convert(network, record, name, seen, **options)
+
+    found: dict[str, Any] = {"n_seen": len(order), "choice": {}}
+    kinds = {"channel": "int8", "tensor": "int8_per_tensor"}
     for granularity, combinations in COMBINATIONS.items():
         for repairs in combinations:
-            scores, seconds = scored(rest[order], granularity, repairs)
+            start = time.perf_counter()
+            made = converted(kinds[granularity], repairs=repairs)
+            seconds = time.perf_counter() - start
+            scores = made.predict(rest[order])
             name = f"{granularity}: {' + '.join(repairs) or 'none'}"
             found["choice"][name] = {
                 "agreement": float((scores.argmax(1) == float_seen.argmax(1)).mean()),
@@ -93,16 +97,34 @@ def measure(run: Run, results: Path) -> dict[str, Any]:
                 "seconds": seconds,
             }
             print(f"{run.row} {name}: {rounded(found['choice'][name])}", flush=True)
-        for name, given in ((granularity, None), (f"{granularity}, not repaired", ())):
-            scores, _ = scored(images["test"], granularity, given)
-            found["test"][name] = compare(float_test, scores, split.labels["test"])
-            print(f"{run.row} {name}: {rounded(found['test'][name])}", flush=True)
+    with TemporaryDirectory() as folder:
+        learned = tuple(np.concatenate(part) for part in ((images["train"], images["validation"]), labels))
+        trained, history = qat.learn(model, record.preprocessing, learned, seen, Path(folder), seed=run.seed)
+    found["training_seconds"] = sum(line["seconds"] for line in history)
+    files = {
+        "channel": converted("int8"),
+        "channel, not repaired": converted("int8", repairs=()),
+        "tensor": converted("int8_per_tensor"),
+        "tensor, not repaired": converted("int8_per_tensor", repairs=()),
+        "tensor, trained": converted("int8_per_tensor", trained, repairs=()),
+        **{name: converted(name) for name in ("onnx_qoperator", "onnx_qdq", "onnx_qdq_per_channel")},
+    }
+    scores = {name: made.predict(images["test"]) for name, made in files.items()}
+    found["test"] = {name: compare(float_test, each, split.labels["test"]) for name, each in scores.items()}
+    found["test"][AGAINST] = compare(scores["tensor"], scores["tensor, trained"], split.labels["test"])
+    found["top1"] = {
+        name: float((each.argmax(1) == split.labels["test"]).mean())
+        for name, each in ({"float": float_test} | scores).items()
+    }
+    for name, told in found["test"].items():
+        print(f"{run.row} {name}: {rounded(told)}", flush=True)
     return found
 
 
 def pooled(rows: dict[str, Any]) -> dict[str, Any]:
-    """The rows' test images as if they were those of one."""
+    """The rows' test images as if they were those of one; `relative_loss` is the share of what float has right."""
     told: dict[str, Any] = {}
+    right = sum(row["top1"]["float"] * row["test"]["channel"]["n"] for row in rows.values())
     for name in next(iter(rows.values()))["test"]:
         n, first, second = (
             sum(row["test"][name][key] for row in rows.values()) for key in ("n", "only_first", "only_second")
@@ -111,7 +133,10 @@ def pooled(rows: dict[str, Any]) -> dict[str, Any]:
             "n": n,
             "difference": (second - first) / n,
             "interval": paired_difference(first, second, n),
+            "mcnemar_p": mcnemar(first, second),
         }
+        if name != AGAINST:
+            told[name]["relative_loss"] = (first - second) / right
     return told
 
 
@@ -134,12 +159,12 @@ def main() -> None:
         found = rounded(measure(run, settings.results_folder()))
         before = read_json(given.out) if given.out.is_file() else {"rows": {}}
         rows = before["rows"] | {name: found}
-        zoo = {row: told for row, told in rows.items() if "mobilenet_v2" in row}
+        zoo = {row: told for row, told in rows.items() if "mobilenet_v2" in row and AGAINST in told["test"]}
         write_json(
             given.out,
             {
                 "command": shlex.join([".venv/bin/python", "benchmarks/int8.py"]),
-                "data": {"folder": Path(data).name, "calibration_images": CALIBRATION_IMAGES},
+                "data": {"folder": Path(data).name, "calibration_images": settings.CALIBRATION_IMAGES},
                 "seed": given.seed,
                 "machine": machine(),
                 "versions": versions(),

@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/zoo.py [ROW ...]
 
 Data and weights: the folders of the data sets in the one that MBHELPERS_REAL names, or `--data`, which holds them by
-the same names, and `--weights`. Without rows: the six of flowers, and tfs, tl and fft at 128 px of plant-village,
-food-101 and COCO person, the last by both rules, Visual Wake Words' and MLPerf Tiny's.
+the same names, and `--weights`. Without rows: the six of flowers and MobileNetV3-small, and tfs, tl and fft at 128 px
+of plant-village, food-101 and COCO person, the last by both rules, Visual Wake Words' and MLPerf Tiny's.
 
 Each run lies in `--work`; a killed call goes on there. `results/<data set>/<row>/` gets `metrics.json` (which names the
 command, the data, the seed, versions and the machine) and `history.json`; for flowers also `model.keras` and
@@ -31,6 +31,7 @@ from mbhelpers.stages import run_row
 
 VARIANTS = ("tfs", "tl", "fft")
 ROWS = [f"flowers/mobilenet_v2_0.35_{side}_{variant}" for side in (128, 224) for variant in VARIANTS]
+ROWS.append("flowers/mobilenet_v3_small_1.0_128_tfs")
 ROWS += [f"{name}/mobilenet_v2_0.35_128_{variant}" for name in ("plant_village", "food101") for variant in VARIANTS]
 ROWS += [
     f"coco_person:{rule}/mobilenet_v2_0.35_128_{variant}" for rule in ("vww", "mlperf_tiny") for variant in VARIANTS

@@ -91,6 +91,41 @@ def run(
 
 
 @app.command()
+def qat(
+    row: Annotated[str, typer.Argument(help="As `run` takes it; its model is trained first if it isn't there.")],
+    granularity: Annotated[
+        str, typer.Option(help="Of the weights' scales: tensor (one a layer) or channel.")
+    ] = "tensor",
+    data: Data = None,
+    weights: Annotated[str | None, typer.Option(help="As for `run`.")] = None,
+    out: Out = None,
+    seed: Seed = settings.DEFAULT_SEED,
+    smoke: Annotated[bool | None, typer.Option("--smoke/--no-smoke", help="Two epochs, on the drawn sample.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a row's model with its rounding (quantization-aware), and measure it beside plain int8."""
+    from mbhelpers.runs import open_run
+    from mbhelpers.stages import quantize_aware
+
+    opened = open_run(row, data_dir=data, weights=weights, out_dir=out, seed=seed, smoke=smoke)
+    if as_json:
+        with _stdout_to_stderr():
+            metrics = quantize_aware(opened, granularity)
+        print(json.dumps(metrics, indent=1))
+        return
+    metrics = quantize_aware(opened, granularity)
+    names = {"float": "float", "ptq": f"int8, per {granularity}", "qat": "the same, trained with rounding"}
+    _print_table([_counted(name, metrics[key], metrics["paired"].get(key)) for key, name in names.items()])
+    pair = metrics["paired"]["qat against ptq"]
+    low, high = (100 * bound for bound in pair["interval"])
+    print(
+        f"trained against plain int8: {100 * pair['difference']:+.2f} points, 95 % interval {low:+.1f} to {high:+.1f}, "
+        f"p = {pair['mcnemar_p']:.2f}, n = {pair['n']}"
+    )
+    print(f"file: {opened.folder / f'qat_{granularity}' / 'model_qat.tflite'}")
+
+
+@app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help=".keras, .h5, .tflite or .onnx")],
     images: Annotated[Path, typer.Argument(metavar="DIR", help="Its sub-folders are the classes; or ImageNet images.")],
@@ -164,7 +199,9 @@ def quantize(
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every format, into the folder that -o names.")] = False,
-    number: Annotated[int, typer.Option("--images", help="Calibration images, the same number of each class.")] = 250,
+    number: Annotated[
+        int, typer.Option("--images", help="Calibration images, the same number of each class.")
+    ] = settings.CALIBRATION_IMAGES,
     input_type: Annotated[str | None, typer.Option(help="Of int8 .tflite: uint8 (default), int8 or float32")] = None,
     output_type: Annotated[str | None, typer.Option(help="Of the same: float32 (default), uint8 or int8")] = None,
     repairs: Annotated[
@@ -225,20 +262,24 @@ def compare(
     _print_table([_compared(line) for line in found])
 
 
-def _compared(line: dict[str, Any]) -> dict[str, str]:
-    """A line of the comparison as text."""
-    low, high = (100 * bound for bound in line["interval"])
-    pair = line.get("paired")
+def _counted(name: str, result: dict[str, Any], pair: dict[str, Any] | None) -> dict[str, str]:
+    """Accuracy of a model, and beside the first one's, as text."""
+    low, high = (100 * bound for bound in result["interval"])
     change = [100 * bound for bound in (pair["difference"], *pair["interval"])] if pair else []
     return {
-        "model": line["model"],
-        "KiB": f"{line['bytes'] / 1024:,.0f}",
-        "top-1": f"{100 * line['top1']:.2f} % ({low:.1f} to {high:.1f})",
+        "model": name,
+        "top-1": f"{100 * result['top1']:.2f} % ({low:.1f} to {high:.1f})",
         "against the first": "{:+.2f} ({:+.1f} to {:+.1f})".format(*change) if pair else "",
         "p": f"{pair['mcnemar_p']:.2f}" if pair else "",
         "same answer": f"{100 * pair['agreement']:.1f} %" if pair else "",
-        "ms": f"{line['latency_ms']:.2f} ± {line['latency_spread_ms']:.2f}",
     }
+
+
+def _compared(line: dict[str, Any]) -> dict[str, str]:
+    """A line of the comparison as text."""
+    counted = _counted(line["model"], line, line.get("paired"))
+    size = {"model": counted.pop("model"), "KiB": f"{line['bytes'] / 1024:,.0f}"}
+    return size | counted | {"ms": f"{line['latency_ms']:.2f} ± {line['latency_spread_ms']:.2f}"}
 
 
 @app.command()

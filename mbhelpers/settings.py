@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+CALIBRATION_IMAGES = 100
+"""Training images that calibration sees unless told otherwise; smoke mode takes a tenth."""
+
 DEFAULT_SEED = 2026
 """The seed of every run that names none."""
 

@@ -1,11 +1,19 @@
 """Which images show the converter the range of every activation."""
 
 import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mbhelpers.data.folder import SUFFIXES, files_below
+from mbhelpers.quantization.formats import convert
+from mbhelpers.records import Record
+
+if TYPE_CHECKING:
+    import keras
 
 _WNID = re.compile(r"n\d{8}(?=_)")
 
@@ -56,3 +64,48 @@ def calibration_set(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
         rank[members] = np.arange(len(members))
     by_turn = mixed[np.argsort(rank[mixed], kind="stable")]
     return np.sort(by_turn[:n])
+
+
+def sweep(
+    model: "keras.Model",
+    record: Record,
+    training: tuple[np.ndarray, np.ndarray],
+    held: np.ndarray,
+    sizes: Iterable[int],
+    *,
+    seeds: Sequence[int],
+    format: str = "int8",
+    **options: Any,
+) -> Iterator[dict[str, float]]:
+    """Quantize with few calibration images and with many, and compare with float. No label of `held` is needed.
+
+    Args:
+        model: a classifier.
+        record: its classes and preprocessing.
+        training: uint8 images (N, H, W, 3) to choose from, and their labels (N,).
+        held: uint8 images (M, H, W, 3) that are never chosen.
+        sizes: how many images to calibrate with; all N where there are no more.
+        seeds: of the choice, one conversion each; one alone where all are taken.
+        format: a calibrated format of `FORMATS`.
+        **options: of the format's function.
+
+    Yields:
+        images, seed, seconds of the conversion, agreement (share of `held` with float's answer), points_off (mean
+        difference of a score from float's, in points).
+    """
+    images, labels = training
+    float_scores = convert(model, record, "float32").predict(held)
+    for size in sizes:
+        for seed in seeds if size < len(images) else seeds[:1]:
+            chosen = calibration_set(labels, min(size, len(images)), seed)
+            start = time.perf_counter()
+            made = convert(model, record, format, images[chosen], **options)
+            seconds = time.perf_counter() - start
+            scores = made.predict(held)
+            yield {
+                "images": len(chosen),
+                "seed": seed,
+                "seconds": seconds,
+                "agreement": float((scores.argmax(1) == float_scores.argmax(1)).mean()),
+                "points_off": 100 * float(np.abs(scores - float_scores).mean()),
+            }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mbhelpers import settings
 from mbhelpers.data.folder import class_folders, look
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.inference.predictor import Predictor
@@ -28,7 +29,7 @@ def quantize_file(
     output: Path,
     *,
     format: str = "int8",
-    number: int = 250,
+    number: int = settings.CALIBRATION_IMAGES,
     seed: int,
     conversion: dict[str, Any] | None = None,
     **options: Any,
@@ -63,7 +64,7 @@ def quantize_file(
 
 
 def quantize_all(
-    model: Path, folder: Path, output: Path, *, number: int = 250, seed: int, **options: Any
+    model: Path, folder: Path, output: Path, *, number: int = settings.CALIBRATION_IMAGES, seed: int, **options: Any
 ) -> dict[str, Path]:
     """Convert one model file to every format that can express it; prints what the caller should know.
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mbhelpers.files import replacing
+from mbhelpers.inference.predictor import Predictor
 from mbhelpers.quantization import onnx, tflite
 from mbhelpers.records import Record
 from mbhelpers.runs import versions
@@ -95,6 +97,13 @@ class Converted:
         """Name, shape, type, scales and zero-points of every tensor that is quantized, and their axis."""
         suffix = FORMATS[self.format].suffix
         return (tflite if suffix == ".tflite" else onnx).quantized_tensors(self.content)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Scores of uint8 images (N, H, W, 3), (N, classes), as `Predictor` gives them for the file."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"model{FORMATS[self.format].suffix}"
+            path.write_bytes(self.content)
+            return Predictor(path).predict(images)
 
     def save(self, path: Path) -> Path:
         """Write the file, and beside it how it was made, as `<file>.json`; each is whole or absent.

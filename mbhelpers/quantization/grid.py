@@ -42,9 +42,18 @@ def grid_step(weights: np.ndarray) -> float | None:
     return step if np.abs(levels / step - numbers).max() < _OFF else None
 
 
-def on_grid(model: "keras.Model") -> bool:
-    """Whether some weights of a model lie on an 8-bit grid, as those read back from a quantized file do."""
-    return any(grid_step(kernel) for kernel in _kernels(model))
+def keeps_grid(model: "keras.Model", granularity: str) -> bool:
+    """Whether int8 can keep the 8-bit grids that weights read back from a quantized file lie on.
+
+    With a scale for each channel ("channel") it can wherever there are some: a channel that does not fit is rounded
+    finely anyway. With one scale a layer ("tensor") only if all integers fit into -127 to 127: weights that were uint8,
+    with a zero-point, may need twice the room, and rounding them anew loses as much as it does for a trained model.
+    """
+    kernels = _kernels(model)
+    steps = [grid_step(kernel) for kernel in kernels]
+    if granularity == "channel":
+        return any(steps)
+    return all(step and np.abs(kernel).max() < 127.5 * step for kernel, step in zip(kernels, steps, strict=True))
 
 
 def keep_grid(content: bytes, model: "keras.Model") -> tuple[bytes, int]:

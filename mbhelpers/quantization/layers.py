@@ -8,6 +8,7 @@ import numpy as np
 
 from mbhelpers.inference.predictor import as_input
 from mbhelpers.preprocessing import Preprocessing
+from mbhelpers.quantization.grid import constant
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,66 @@ def layer_errors(
             )
         )
     return tuple(told)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How often one layer of an int8 file uses each of the 256 integers, -128 to 127.
+
+    Attributes:
+        name: of the Keras layer that its output comes from.
+        weights: counts, (256,).
+        outputs: counts over all images, places and channels, (256,).
+        scale: of the output.
+        zero_point: of the output.
+    """
+
+    name: str
+    weights: np.ndarray
+    outputs: np.ndarray
+    scale: float
+    zero_point: int
+
+
+def level_counts(content: bytes, images: np.ndarray, preprocessing: Preprocessing) -> tuple[Levels, ...]:
+    """Count the integers that the layers of an int8 file consist of and give.
+
+    Args:
+        content: an int8 .tflite file.
+        images: uint8 pixels, (N, H, W, 3); a dozen tell enough.
+        preprocessing: turns them into the values that a float input takes.
+
+    Returns:
+        Counts of each layer that has int8 weights and an int8 output, from the input on.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromPackedBuf(content, 0)
+    part, int8 = graph.subgraphs[0], schema.TensorType.INT8
+    operators = [part.operators[k] for k in _layers(graph)]
+    pairs = [(operator.inputs[1], operator.outputs[0]) for operator in operators]
+    pairs = [pair for pair in pairs if all(part.tensors[k].type == int8 for k in pair)]
+    ends = [part.tensors[end] for _, end in pairs]
+    scales = [(float(end.quantization.scale[0]), int(end.quantization.zeroPoint[0])) for end in ends]
+    seen = np.zeros((len(pairs), 256), np.int64)
+    for found in outputs(content, [end for _, end in pairs], images, preprocessing, inner=True):
+        for counts, values, (scale, zero_point) in zip(seen, found, scales, strict=True):
+            counts += _levels(values / scale + zero_point)
+    return tuple(
+        Levels(
+            _short(end.name.decode()),
+            _levels(constant(part.tensors[weights], graph, np.int8)),
+            counts,
+            scale,
+            zero_point,
+        )
+        for (weights, _), end, counts, (scale, zero_point) in zip(pairs, ends, seen, scales, strict=True)
+    )
+
+
+def _levels(integers: np.ndarray) -> np.ndarray:
+    """How often each integer from -128 to 127 is there, (256,)."""
+    return np.bincount(np.rint(integers).astype(np.int64).ravel() + 128, minlength=256)
 
 
 def same_layers(one: Any, other: Any) -> list[tuple[int, int]]:

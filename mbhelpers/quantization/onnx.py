@@ -17,7 +17,7 @@ from mbhelpers.models.families import without_rescaling
 from mbhelpers.models.fold import fold_batch_norms
 from mbhelpers.native import load_tensorflow, quietly, reason
 from mbhelpers.preprocessing import Preprocessing
-from mbhelpers.quantization.grid import on_grid
+from mbhelpers.quantization.grid import keeps_grid
 from mbhelpers.quantization.repair import REPAIRS, repaired, settle
 from mbhelpers.quantization.tflite import check_calibration, check_finite, span
 from mbhelpers.records import Record, add_to_onnx
@@ -37,6 +37,11 @@ PER_CHANNEL_SINCE = 13
 INPUT, OUTPUT = "image", "scores"
 
 _BATCH = 25
+
+_MOVES = ("Pad", "Squeeze", "Transpose", "Reshape")
+"""Operators that only move integers."""
+
+_ENDS = ("QuantizeLinear", "DequantizeLinear")
 
 
 def to_onnx(model: "keras.Model", record: Record, *, opset: int = 18, layout: str = "nchw") -> bytes:
@@ -167,13 +172,13 @@ def _exported(model: "keras.Model", preprocessing: Preprocessing, opset: int, la
                 opset=opset,
                 inputs_as_nchw=[INPUT] if layout == "nchw" else None,
             )
-    except Exception as error:  # tf2onnx' own errors are of many kinds
+        _rename(found.graph)
+        onnx.checker.check_model(found, full_check=True)
+    except Exception as error:  # tf2onnx' own errors are of many kinds, and it lets through what it doesn't know
         raise ValueError(
             f"the model has an operator that ONNX opset {opset} cannot express ({reason(error)}); "
             "take a higher opset, or replace it"
         ) from error
-    _rename(found.graph)
-    onnx.checker.check_model(found, full_check=True)
     return found
 
 
@@ -209,7 +214,7 @@ def _quantized(
     check_finite(model)
     granularity = "channel" if per_channel else "tensor"
     mended, done = model, dict[str, Any]()
-    if not on_grid(model):  # else rounding would move what was rounded before
+    if not keeps_grid(model, granularity):  # else rounding would move what was rounded before
         mended, done = repaired(model, record.preprocessing, calibration, () if per_channel else REPAIRS)
         mended, done["corrected_layers"] = settle(mended, record.preprocessing, calibration, granularity)
     exported = _exported(mended, record.preprocessing, opset, layout)
@@ -226,9 +231,42 @@ def _quantized(
         )
         made = onnx.load(Path(folder) / "int8.onnx")
     onnx.checker.check_model(made, full_check=True)
+    if left := float_operators(made):
+        raise ValueError(f"{', '.join(left)} would stay in float in the form {form}; replace them")
     _check_input(made, record.preprocessing)
     told = {"form": form, "granularity": granularity, "opset": opset} | done
     return add_to_onnx(made, replace(record, made=record.made | {"int8": told}))
+
+
+def float_operators(made: "onnx.ModelProto") -> list[str]:
+    """Operators of an int8 model that compute in float; sorted names.
+
+    In the form QOperator, all but those that take integers. In QDQ, those between which values stay in float: that are
+    not dequantized right before, or not quantized right behind.
+    """
+    nodes = made.graph.node
+    makers = {name: node for node in nodes for name in node.output}
+
+    def comes_from(name: str) -> str:
+        """The operator that computed it, "" for a constant or the input."""
+        node = makers.get(name)
+        return "" if node is None else comes_from(node.input[0]) if node.op_type in _MOVES else node.op_type
+
+    def goes_to(name: str) -> set[str]:
+        """The operators that compute with it, none for an output."""
+        readers = [node for node in nodes if name in node.input]
+        return set().union(*(goes_to(each.output[0]) if each.op_type in _MOVES else {each.op_type} for each in readers))
+
+    qoperator = any(node.op_type.startswith("QLinear") for node in nodes)
+    found = set()
+    for node in nodes:
+        if node.op_type in (*_MOVES, *_ENDS) or node.op_type.startswith("QLinear"):
+            continue
+        before = {comes_from(name) for name in node.input} - {"", "DequantizeLinear"}
+        behind = set().union(*(goes_to(name) for name in node.output)) - {"QuantizeLinear"}
+        if qoperator or before or behind:
+            found.add(node.op_type)
+    return sorted(found)
 
 
 def _check_input(made: "onnx.ModelProto", preprocessing: Preprocessing) -> None:

@@ -4,10 +4,13 @@ Nothing of a legacy framework: rounding is TensorFlow's fake quantization, whose
 is clipped, in layers that stand for the model's own. What has learned is copied back into plain layers and is
 quantized like any other model.
 
+While it learns, its teacher is the float model itself, on the same pictures: what it is to come back to.
+
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", section 3; batch norms are folded before, and stay so.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +18,74 @@ import numpy as np
 from mbhelpers.models.fold import consumers, is_convolution
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing
-from mbhelpers.quantization.repair import repaired, trunk
+from mbhelpers.quantization.repair import repaired, settle, trunk
+from mbhelpers.training.fit import fit
+from mbhelpers.training.recipes import RECIPES, Recipe
+from mbhelpers.training.views import view_outputs
 
 if TYPE_CHECKING:
     import keras
 
 _BATCH = 25
+
+
+RECIPE = Recipe(
+    learning_rate=3e-5,
+    epochs=4,
+    min_steps=100,
+    monitor="none",
+    passes=4,
+    teacher="itself",
+    distillation=1.0,
+    augmentation=RECIPES["tl"].augmentation,
+)
+"""Ours: nothing but the float model's scores is learned, at a small rate, on pictures that are moved and mirrored."""
+
+
+def learn(
+    model: "keras.Model",
+    preprocessing: Preprocessing,
+    training: tuple[np.ndarray, np.ndarray],
+    calibration: np.ndarray,
+    folder: Path,
+    *,
+    granularity: str = "tensor",
+    recipe: Recipe = RECIPE,
+    seed: int,
+) -> tuple["keras.Model", list[dict[str, float]]]:
+    """Train a model's `rounding_copy`; a killed training goes on behind its last whole epoch.
+
+    Args:
+        model: a trained classifier of the family; it stays as it is, and teaches.
+        preprocessing: makes its values.
+        training: uint8 images (N, H, W, 3) and integer labels (N,).
+        calibration: uint8 images, (M, H, W, 3), that show the ranges of activations.
+        folder: where state, history and logs go while it trains.
+        granularity: "channel" or "tensor", as the file is to have it.
+        recipe: with a share of distillation, the float model's scores are learned, else the labels alone.
+        seed: of order and augmentation.
+
+    Returns:
+        A float model whose weights bear rounding, batch norms folded; quantize it with `repairs=()`. And the history,
+        as `fit` gives it, whose loss and accuracy are of the rounded network.
+
+    Raises:
+        ValueError: as `rounding_copy` and `fit`.
+    """
+    import keras
+
+    learner, folded = rounding_copy(model, preprocessing, calibration, granularity)
+    mended = keras.models.clone_model(folded)
+    mended.set_weights(folded.get_weights())
+    settle(mended, preprocessing, calibration, granularity)
+    _carry(mended, learner, biases_only=True)
+    recipe = recipe.fitted(len(training[0]))
+    taught = None
+    if recipe.distillation:
+        classes, cache = max(2, model.output_shape[1]), folder / "views"
+        taught, _ = view_outputs(model, *training, recipe, seed=seed, classes=classes, cache=cache)
+    history = fit(learner, training, None, recipe, folder, seed=seed, taught=taught)
+    return plain(learner, folded), history
 
 
 def rounding_copy(
@@ -92,14 +157,16 @@ def plain(learner: "keras.Model", folded: "keras.Model") -> "keras.Model":
     return folded
 
 
-def _carry(source: "keras.Model", target: "keras.Model") -> None:
+def _carry(source: "keras.Model", target: "keras.Model", *, biases_only: bool = False) -> None:
     """Copy the weights of layers of the same name, inner models' too."""
     import keras
 
     for layer in source.layers:
         if isinstance(layer, keras.Model):
-            _carry(layer, target.get_layer(layer.name))
-        elif layer.weights:
+            _carry(layer, target.get_layer(layer.name), biases_only=biases_only)
+        elif biases_only and is_convolution(layer):
+            target.get_layer(layer.name).bias.assign(layer.bias)
+        elif layer.weights and not biases_only:
             target.get_layer(layer.name).set_weights(layer.get_weights())
 
 

@@ -185,7 +185,7 @@ def settle(
     trained = [stage.convolution.get_weights() for stage in stages]
     rounded = [_rounded(stage.convolution, granularity) for stage in stages]
     for k in range(0, len(values), _BATCH):
-        inputs = entering(values[k : k + _BATCH], training=False)
+        inputs = keras.tree.flatten(entering(values[k : k + _BATCH], training=False))  # one alone comes bare
         for stage, total, (kernel, bias), grid, given in zip(stages, sums, trained, rounded, inputs, strict=True):
             convolution, activation = stage.convolution, stage.convolution.activation
             convolution.set_weights([grid - kernel, np.zeros_like(bias)])

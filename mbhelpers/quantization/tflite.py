@@ -1,5 +1,6 @@
 """Float and int8 TFLite files from a Keras classifier; the rescaling becomes the input's quantization."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -8,10 +9,10 @@ import numpy as np
 
 from mbhelpers.data.pipeline import check_pixels
 from mbhelpers.models.families import without_rescaling
-from mbhelpers.native import load_tensorflow, quietly, reason
+from mbhelpers.native import load_tensorflow, quietly, reason, tflite_converters
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.quantization.bias import correct_biases
-from mbhelpers.quantization.grid import keep_grid, on_grid
+from mbhelpers.quantization.grid import keep_grid, keeps_grid
 from mbhelpers.quantization.repair import REPAIRS, repaired
 from mbhelpers.records import Record, add_to_tflite
 
@@ -43,7 +44,7 @@ def to_float(model: "keras.Model", record: Record, *, weights: str = "float32") 
     import tensorflow as tf
 
     check_finite(model)
-    making = _traced(model, record.preprocessing)()
+    making = _converters(model, record.preprocessing)()
     if weights != "float32":
         making.optimizations = [tf.lite.Optimize.DEFAULT]
     if weights == "float16":
@@ -66,7 +67,8 @@ def to_int8(
 
     With a value range of (pixel - 128) / 128 the input's scale is 1/128 and its zero-point the pixel 128, so raw
     pixels are, bit for bit, what calibration saw. Weights that lie on an 8-bit grid already, as those read back from a
-    file with one scale a tensor do, keep their integers (`keep_grid`), and nothing is repaired.
+    file with one scale a tensor do, keep their integers where int8 can hold them (`keeps_grid`); then nothing is
+    repaired.
 
     Args:
         model: a classifier, with or without its Rescaling layer.
@@ -86,7 +88,7 @@ def to_int8(
             preprocessing, or could not.
     """
     _check_types(record.preprocessing, input_type, output_type)
-    asked, repairs = repairs, _chosen_repairs(granularity, repairs)
+    asked, repairs = repairs, chosen_repairs(granularity, repairs)
     check_calibration(calibration, record.preprocessing)
     load_tensorflow()
     import tensorflow as tf
@@ -97,14 +99,15 @@ def to_int8(
     if allow_float:
         operators.append(tf.lite.OpsSet.TFLITE_BUILTINS)
     told: dict[str, Any] = {"granularity": granularity}
-    if on_grid(model):
+    keeps = keeps_grid(model, granularity)
+    if keeps:
         if asked:
             raise ValueError("the weights lie on an 8-bit grid and are kept as they are; leave repairs out")
         repairs = ()
     if {"silence", "equalize"} & {*repairs}:
         model, done = repaired(model, record.preprocessing, calibration, repairs)
         told |= done
-    converter = _traced(model, record.preprocessing)
+    converter = _converters(model, record.preprocessing)
     quantizing = converter()
     quantizing.optimizations = [tf.lite.Optimize.DEFAULT]
     quantizing.representative_dataset = lambda: ([record.preprocessing.normalize(image[None])] for image in pixels)
@@ -113,7 +116,7 @@ def to_int8(
     quantizing.inference_output_type = getattr(tf, output_type)
     quantizing._experimental_disable_per_channel = granularity == "tensor"
     content = _convert(quantizing, "" if allow_float else ", or allow float fallback (--allow-float)")
-    content, kept = keep_grid(content, model)
+    content, kept = keep_grid(content, model) if keeps else (content, 0)
     reference = _convert(converter()) if "biases" in repairs else b""
     if not allow_float and (left := float_operators(content)):
         raise ValueError(
@@ -167,21 +170,10 @@ def quantized_tensors(content: bytes) -> list[dict[str, Any]]:
     return found
 
 
-def _traced(model: "keras.Model", preprocessing: Preprocessing) -> Callable[[], Any]:
+def _converters(model: "keras.Model", preprocessing: Preprocessing) -> Callable[[], Any]:
     """Makes converters of the model's graph from values on."""
-    import tensorflow as tf
-
-    graph = without_rescaling(model, preprocessing)
     side = preprocessing.resolution
-    compute = tf.function(lambda image: graph(image, training=False), autograph=False)
-    traced = compute.get_concrete_function(tf.TensorSpec((1, side, side, 3), tf.float32, name="image"))
-
-    def converter() -> Any:
-        made = tf.lite.TFLiteConverter.from_concrete_functions([traced], graph)
-        made.experimental_lower_to_saved_model = False  # the same file, without seconds of saving and loading
-        return made
-
-    return converter
+    return tflite_converters(without_rescaling(model, preprocessing), (1, side, side, 3))
 
 
 def _convert(converter: Any, way_out: str = "") -> bytes:
@@ -191,7 +183,8 @@ def _convert(converter: Any, way_out: str = "") -> bytes:
         ValueError: it has no form for one of the operators.
     """
     try:
-        with quietly():
+        with quietly(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Statistics for quantized inputs")  # calibration gives them
             return converter.convert()
     except Exception as error:  # the converter's own error is a plain Exception
         raise ValueError(
@@ -199,7 +192,7 @@ def _convert(converter: Any, way_out: str = "") -> bytes:
         ) from error
 
 
-def _chosen_repairs(granularity: str, repairs: tuple[str, ...] | None) -> tuple[str, ...]:
+def chosen_repairs(granularity: str, repairs: tuple[str, ...] | None) -> tuple[str, ...]:
     """The repairs to do, the default ones of a granularity where none are named."""
     if granularity not in DEFAULT_REPAIRS:
         raise ValueError(f"unknown granularity {granularity!r}; choose from {', '.join(DEFAULT_REPAIRS)}")

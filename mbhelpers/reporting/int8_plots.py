@@ -11,7 +11,7 @@ from mbhelpers.reporting.plots import BLUE, GREEN, GREY, ORANGE, RED
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mbhelpers.quantization.layers import LayerError
+    from mbhelpers.quantization.layers import LayerError, Levels
 
 _MARKERS = {"CONV_2D": "o", "DEPTHWISE_CONV_2D": "s", "FULLY_CONNECTED": "D"}
 
@@ -31,6 +31,27 @@ def plot_layer_errors(errors: "Mapping[str, Sequence[LayerError]]") -> "Figure":
     axis.text(last, 20.5, "noise a tenth of the signal", fontsize=8, color=GREY, ha="right")
     axis.set(xlabel="layer, from input to output (squares: depthwise)", ylabel="signal to noise in dB")
     axis.legend(frameon=False, fontsize=9)
+    plt.close(figure)
+    return figure
+
+
+def plot_levels(levels: "Mapping[str, Levels]", part: str = "weights") -> "Figure":
+    """A histogram whose bars are int8's 256 integers, one panel a layer, on a log scale.
+
+    Args:
+        levels: by what to call each.
+        part: "weights" or "outputs".
+    """
+    figure, axes = plt.subplots(
+        len(levels), 1, figsize=(8, 0.5 + 1.5 * len(levels)), sharex=True, squeeze=False, layout="constrained"
+    )
+    for axis, (name, layer) in zip(axes[:, 0], levels.items(), strict=True):
+        counts = getattr(layer, part)
+        axis.bar(np.arange(-128, 128), counts / counts.sum(), width=1.0, color=BLUE)
+        axis.set(yscale="log", ylabel="share", ylim=(1e-5, 1), yticks=(1e-4, 1e-2, 1))
+        axis.minorticks_off()
+        axis.set_title(f"{name}: {np.count_nonzero(counts)} of 256 integers used", fontsize=9, loc="left")
+    axes[-1, 0].set(xlabel="integer", xlim=(-129, 128))
     plt.close(figure)
     return figure
 
@@ -80,5 +101,23 @@ def plot_repairs(rows: Mapping[str, Mapping[str, Any]], granularity: str = "tens
     axis.set_yticks(range(len(names)), [name.removeprefix(start) for name in names])
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set(xlabel="pictures with float's answer in % (grey: a model, blue: their mean)", xlim=(None, 106))
+    plt.close(figure)
+    return figure
+
+
+def plot_sweep(found: Sequence[Mapping[str, Any]]) -> "Figure":
+    """What `calibration.sweep` found: distance from float, and time, by the number of calibration images."""
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    images = np.array([each["images"] for each in found])
+    for axis, key, label in zip(
+        axes, ("points_off", "seconds"), ("off from float, in points of a score", "seconds to convert"), strict=True
+    ):
+        values = np.array([each[key] for each in found])
+        sizes = np.unique(images)
+        axis.plot(images, values, "o", color=GREY, markersize=4, alpha=0.7)
+        axis.plot(sizes, [values[images == size].mean() for size in sizes], color=BLUE)
+        axis.set(xscale="log", xlabel="calibration images", ylabel=label, ylim=(0, None))
+        axis.set_xticks(sizes, [str(size) for size in sizes])
+        axis.minorticks_off()
     plt.close(figure)
     return figure

@@ -1,17 +1,18 @@
-"""Make what the README shows, its picture and its table of trained rows: `python -m mbhelpers.reporting.readme`."""
+"""What the README shows, its picture and its tables of results: `python -m mbhelpers.reporting.readme`."""
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from mbhelpers import settings
 from mbhelpers.data.sample import CLASSES, draw_flower
 from mbhelpers.files import replacing
+from mbhelpers.reporting.int8_facts import cost_lines
 from mbhelpers.reporting.training_facts import results_table
 
 SIDE, COLUMNS = 112, 8
-_BEGIN, _END = "<!-- zoo:begin -->", "<!-- zoo:end -->"
 
 
 def draw_overview(path: Path) -> None:
@@ -22,26 +23,29 @@ def draw_overview(path: Path) -> None:
         Image.fromarray(np.vstack(rows)).quantize(128).save(temporary, format="PNG", optimize=True)
 
 
-def with_zoo(readme: str, results: Path) -> str:
-    """The README's text with the table of the rows in a folder of results.
+def with_tables(readme: str, results: Path) -> str:
+    """The README's text with the tables of what lies in a folder of results.
 
     Raises:
-        ValueError: it has no place for the table.
+        ValueError: it has no place for a table.
     """
-    head, begin, rest = readme.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    if not (begin and end):
-        raise ValueError(f"the README needs the lines {_BEGIN} and {_END}, the table goes between them")
-    table = results_table(results)
-    lines = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
-    return "\n".join([head + begin, *(f"| {' | '.join(line)} |" for line in lines), end + tail])
+    for name, table in {"zoo": results_table(results), "int8": pd.DataFrame(cost_lines(results))}.items():
+        head, begin, rest = readme.partition(f"<!-- {name}:begin -->")
+        _, end, tail = rest.partition(f"<!-- {name}:end -->")
+        if not (begin and end):
+            raise ValueError(
+                f"the README needs the lines <!-- {name}:begin --> and <!-- {name}:end -->, a table goes between them"
+            )
+        lines = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
+        readme = "\n".join([head + begin, *(f"| {' | '.join(line)} |" for line in lines), end + tail])
+    return readme
 
 
 def main() -> None:
-    """Write data/sample/overview.png and the README's table."""
+    """Write data/sample/overview.png and the README's tables."""
     picture, readme = settings.sample_folder() / "overview.png", settings.project_folder() / "README.md"
     draw_overview(picture)
-    text = with_zoo(readme.read_text(encoding="utf-8"), settings.results_folder())
+    text = with_tables(readme.read_text(encoding="utf-8"), settings.results_folder())
     with replacing(readme) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(picture, readme, sep="\n")

@@ -6,7 +6,16 @@ from typing import Any
 from mbhelpers.files import read_json
 from mbhelpers.models.weights import check_architecture, find_weights
 from mbhelpers.runs import Run
-from mbhelpers.stages.data import learned_parts, part_images, prepare, recipe_of, row_preprocessing, starts_of
+from mbhelpers.stages.aware import quantize_aware
+from mbhelpers.stages.data import (
+    calibration_images,
+    learned_parts,
+    part_images,
+    prepare,
+    recipe_of,
+    row_preprocessing,
+    starts_of,
+)
 from mbhelpers.stages.measure import evaluate, quantize, report
 from mbhelpers.stages.order import ARTIFACTS, require
 from mbhelpers.stages.train import VIEWS, build_model, train
@@ -15,11 +24,13 @@ __all__ = [
     "ARTIFACTS",
     "VIEWS",
     "build_model",
+    "calibration_images",
     "evaluate",
     "learned_parts",
     "part_images",
     "prepare",
     "quantize",
+    "quantize_aware",
     "recipe_of",
     "report",
     "require",

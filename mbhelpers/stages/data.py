@@ -11,6 +11,7 @@ from mbhelpers.data.prepare import write_split
 from mbhelpers.data.split import Split, load_split
 from mbhelpers.files import read_json, write_json
 from mbhelpers.preprocessing import Preprocessing, preset
+from mbhelpers.quantization.calibration import calibration_set
 from mbhelpers.rows import Row
 from mbhelpers.runs import Run
 from mbhelpers.stages.order import require, stage
@@ -108,6 +109,14 @@ def part_images(run: Run, *parts: str) -> tuple[np.ndarray, np.ndarray]:
     large = 3 * contract.resolution**2 * len(paths) > MEMORY_FOR_IMAGES
     cache = settings.data_folder() / "cache" if large else None
     return load_images(root, paths, contract, cache=cache), np.concatenate([split.labels[part] for part in parts])
+
+
+def calibration_images(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """The training images that show a run's ranges, uint8 (n, H, W, 3), and their labels (n,)."""
+    split, number = prepare(run), settings.CALIBRATION_IMAGES
+    chosen = calibration_set(split.labels["train"], number // 10 if run.smoke else number, run.seed)
+    root = source.locate(run.row.dataset, run.data_dir)
+    return load_images(root, split.paths["train"][chosen], row_preprocessing(run)), split.labels["train"][chosen]
 
 
 def learned_parts(recipe: Recipe) -> tuple[str, ...]:

@@ -8,18 +8,13 @@ import numpy as np
 
 from mbhelpers import settings
 from mbhelpers.data import catalog, source
-from mbhelpers.data.pipeline import load_images
 from mbhelpers.data.split import Split
 from mbhelpers.files import read_json, replacing, sha256, write_json
-from mbhelpers.quantization.calibration import calibration_set
 from mbhelpers.records import read_record
 from mbhelpers.rows import published
 from mbhelpers.runs import Run
-from mbhelpers.stages.data import part_images, prepare
+from mbhelpers.stages.data import calibration_images, part_images, prepare
 from mbhelpers.stages.order import is_done, outdate, require, stage
-
-CALIBRATION_IMAGES = 250
-"""Images that calibration sees; smoke mode takes a tenth."""
 
 FEW_TEST_IMAGES = 100
 
@@ -43,17 +38,12 @@ def quantize(run: Run) -> dict[str, Path]:
     if record is None:
         raise ValueError(f"{source_path} was not made by this collection; delete it and train again")
     model = load_keras(source_path)
-    split = prepare(run)
-    labels = split.labels["train"]
-    number = CALIBRATION_IMAGES // 10 if run.smoke else CALIBRATION_IMAGES
-    chosen = calibration_set(labels, number, run.seed)
-    root = source.locate(run.row.dataset, run.data_dir)
-    images = load_images(root, split.paths["train"][chosen], record.preprocessing)
+    images, labels = calibration_images(run)
     calibration = {
-        "images": len(chosen),
+        "images": len(images),
         "seed": run.seed,
         "part": "train",
-        "per_class": np.bincount(labels[chosen], minlength=len(record.classes)).tolist(),
+        "per_class": np.bincount(labels, minlength=len(record.classes)).tolist(),
     }
     content = {
         "float": tflite.to_float(model, record),

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from mbhelpers.data.pipeline import check_pixels, steps_per_epoch, training_batches
 from mbhelpers.files import locked, replacing
-from mbhelpers.native import load_tensorflow, quietly
+from mbhelpers.native import load_tensorflow, quietly, tflite_converters
 from mbhelpers.training.fused_norm import flat_layers
 from mbhelpers.training.recipes import Recipe
 
@@ -127,15 +127,11 @@ def compiled(network: "keras.Model") -> Callable[[np.ndarray], np.ndarray]:
         From images, (N, H, W, 3) of any type, to float32 outputs, (N, C), equal to Keras' within 1e-4 of their size.
     """
     load_tensorflow()
-    import tensorflow as tf
     from ai_edge_litert.interpreter import Interpreter
 
     shape = (_AT_ONCE, *network.input_shape[1:])
     with quietly():
-        # From a traced function in a second or two; by way of a SavedModel it takes five times as long.
-        graph = tf.function(lambda image: network(image, training=False), autograph=False)
-        traced = graph.get_concrete_function(tf.TensorSpec(shape, tf.float32))
-        content = tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
+        content = tflite_converters(network, shape)().convert()
         runtime = Interpreter(model_content=content, num_threads=os.cpu_count())
         runtime.allocate_tensors()
     entry, exit_ = (part[0]["index"] for part in (runtime.get_input_details(), runtime.get_output_details()))

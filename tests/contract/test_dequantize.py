@@ -95,14 +95,8 @@ class TestFloat:
 
     @pytest.mark.parametrize(("half", "stored"), [(True, "float16"), (False, "int8 by channel")])
     def test_weights_alone_in_half_precision_or_int8(self, half, stored, mobilenet, tmp_path):
-        import tensorflow as tf
-
-        with tflite._exported(mobilenet.model, mobilenet.record.preprocessing) as converters:
-            converter = converters()
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if half:
-                converter.target_spec.supported_types = [tf.float16]
-            (tmp_path / "small.tflite").write_bytes(tflite._convert(converter))
+        content = tflite.to_float(mobilenet.model, mobilenet.record, weights="float16" if half else "int8")
+        (tmp_path / "small.tflite").write_bytes(content)
         model, _, report = read_tflite(tmp_path / "small.tflite", preprocessing=mobilenet.record.preprocessing)
         assert stored in report.stored and not any("ranges" in line for line in report.lost)
         far = np.abs(scores(model, mobilenet.images) - scores(mobilenet.model, mobilenet.images)).max()

@@ -9,6 +9,7 @@ from mbhelpers.evaluation.comparison import compare_files
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.preprocessing import preset
 from mbhelpers.quantization import tflite
+from mbhelpers.quantization.calibration import sweep
 from mbhelpers.quantization.files import quantize_all
 from mbhelpers.quantization.formats import FORMATS, convert
 from mbhelpers.records import Record, read_record
@@ -178,3 +179,30 @@ class TestCommands:
         ended = call(*(argument.format(**values) for argument in arguments))
         assert ended.returncode == 2 and message in ended.stderr, ended.stderr
         assert not list(tmp_path.iterdir())
+
+
+class TestSweep:
+    def test_more_images_bring_int8_nearer(self, thin):
+        images, labels = tiny.easy_images(60, seed=5)
+        held, _ = tiny.easy_images(40, seed=6)
+        found = list(sweep(thin.model, thin.record, (images, labels), held, (1, 20, 1000), seeds=(1, 2)))
+        assert [(each["images"], each["seed"]) for each in found] == [(1, 1), (1, 2), (20, 1), (20, 2), (60, 1)]
+        off = {n: np.mean([each["points_off"] for each in found if each["images"] == n]) for n in (1, 20, 60)}
+        assert off[20] < off[1] and off[60] < off[1]
+        assert all(0 <= each["agreement"] <= 1 and each["seconds"] > 0 for each in found)
+
+    def test_of_another_format(self, thin):
+        images, labels = tiny.easy_images(12, seed=5)
+        (found,) = sweep(
+            thin.model, thin.record, (images, labels), images, (12,), seeds=(1,), format="int8_per_tensor", repairs=()
+        )
+        file = convert(thin.model, thin.record, "int8_per_tensor", images, repairs=())
+        true = convert(thin.model, thin.record, "float32").predict(images)
+        assert found["points_off"] == pytest.approx(100 * np.abs(file.predict(images) - true).mean())
+
+
+def test_predict_is_the_files(made, thin):
+    images, _ = tiny.easy_images(6, seed=8)
+    for name in ("float32", "onnx_float32"):
+        converted = convert(thin.model, thin.record, name)
+        np.testing.assert_array_equal(converted.predict(images), Predictor(made[name]).predict(images))

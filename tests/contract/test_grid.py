@@ -5,7 +5,7 @@ import pytest
 
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.quantization import tflite
-from mbhelpers.quantization.grid import grid_step, keep_grid
+from mbhelpers.quantization.grid import grid_step, keep_grid, keeps_grid
 from mbhelpers.records import read_record
 
 STEP = np.float32(0.0137)
@@ -114,3 +114,29 @@ def test_a_file_of_another_model_is_left_as_it_was(thin, gridded):
     assert channels == 0
     for one, two in zip(dequantized(kept), dequantized(content), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("levels", "granularity", "kept", "why"),
+    [
+        (127, "tensor", True, "int8's own integers"),
+        (140, "tensor", False, "weights that were uint8 have no room with one scale"),
+        (140, "channel", True, "the channels that fit keep theirs, each other is rounded finely"),
+        (None, "tensor", False, "trained weights"),
+        (None, "channel", False, "trained weights"),
+    ],
+)
+def test_when_a_grid_is_kept(levels, granularity, kept, why, thin):
+    import keras
+
+    model = keras.models.clone_model(thin.model)
+    model.set_weights(thin.model.get_weights())
+    rng = np.random.default_rng(3)
+    for layer in model._flatten_layers(include_self=False, recursive=True):
+        kernel = getattr(layer, "kernel", None)
+        if levels is not None and kernel is not None:
+            numbers = rng.integers(-100, 101, kernel.shape)
+            numbers.flat[:9] = range(9)
+            numbers.flat[9] = levels
+            kernel.assign((0.01 * numbers).astype(np.float32))
+    assert keeps_grid(model, granularity) == kept, why

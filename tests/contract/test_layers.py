@@ -6,7 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mbhelpers.quantization import tflite
 from mbhelpers.quantization.grid import constant, pack, store
-from mbhelpers.quantization.layers import layer_errors
+from mbhelpers.quantization.layers import layer_errors, level_counts
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +51,24 @@ def test_a_shift_is_told(thin):
         for each in (plain, pack(graph))
     )
     assert told > 3 * found
+
+
+def test_levels_are_counted(thin, files):
+    images = thin.images[:5]
+    found = level_counts(files[1], images, thin.record.preprocessing)
+    graph = schema.ModelT.InitFromPackedBuf(files[1], 0)
+    part = graph.subgraphs[0]
+    operators = [op for op in part.operators if len(op.inputs) > 2 and part.tensors[op.inputs[1]].type == 9]
+    assert len(found) == len(operators) == 4
+    for layer, op in zip(found, operators, strict=True):
+        values = constant(part.tensors[op.inputs[1]], graph, np.int8).ravel()
+        assert [layer.weights[value + 128] for value in (-127, 0, 127)] == [(values == v).sum() for v in (-127, 0, 127)]
+        assert layer.weights.sum() == values.size and layer.weights[0] == 0, "symmetric: -128 is not used"
+        shape = part.tensors[op.outputs[0]].shape
+        assert layer.outputs.sum() == len(images) * np.prod(shape)
+    relu = found[0]
+    assert relu.zero_point == -128 and relu.outputs[0] > 0.1 * relu.outputs.sum(), "ReLU6 makes many values 0"
+
+
+def test_a_float_file_has_no_levels(thin, files):
+    assert level_counts(files[0], thin.images[:1], thin.record.preprocessing) == ()

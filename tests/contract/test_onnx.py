@@ -13,6 +13,7 @@ from mbhelpers.quantization.onnx_package import package, verify
 from mbhelpers.records import read_record
 
 from . import tiny
+from .test_types import odd_model
 
 QUANTIZED = {
     "qoperator": (conversion.to_qoperator, {}, 12),
@@ -72,6 +73,7 @@ class TestInt8:
         if name == "qoperator":
             assert kinds[0] == "QuantizeLinear" and kinds[-1] == "DequantizeLinear"
             moved = {"Pad", "Squeeze", "Transpose", "Reshape"}  # they only move integers
+            assert conversion.float_operators(graph) == []
             assert all(kind.startswith("QLinear") for kind in kinds[1:-1] if kind not in moved)
         else:
             made = {name: node.op_type for node in graph.graph.node for name in node.output}
@@ -112,11 +114,49 @@ def test_dark_calibration_images_leave_room_for_bright_pixels(make, thin, tmp_pa
         (lambda m, r, x: conversion.to_onnx(m, r, layout="hwc"), "unknown layout 'hwc'; choose from nchw, nhwc", ""),
         (lambda m, r, x: conversion.to_qdq(m, r, x[:0]), "one image or more", "nothing to calibrate with"),
         (lambda m, r, x: conversion.to_qdq(m, r, x / 255), "uint8", "no pixels"),
+        (lambda m, r, x: conversion.to_qdq(m, r, x[:, ::2, ::2]), "must be uint8 .* 32, 32", "another size"),
+        (lambda m, r, x: conversion.to_qdq(m, r, x // 255), r"reach from 0 to 0, not 0\.\.255", "divided before"),
     ],
 )
 def test_what_the_format_forbids(call, message, why, thin):
     with pytest.raises(ValueError, match=message):
         call(thin.model, thin.record, thin.images)
+
+
+def test_an_operator_that_would_stay_in_float_is_refused():
+    import keras
+
+    with pytest.raises(ValueError, match=r"Elu.* would stay in float in the form QOperator; replace them"):
+        conversion.to_qoperator(*odd_model(keras.layers.ELU()))
+
+
+def test_a_value_that_stays_in_float_is_found(files):
+    graph = onnx.load(files["qdq"])
+    assert conversion.float_operators(graph) == []
+    nodes = {name: node for node in graph.graph.node for name in node.output}
+    reader = next(node for node in graph.graph.node if node.op_type == "Add")
+    back = nodes[reader.input[0]]  # DequantizeLinear of QuantizeLinear of what a convolution gave
+    reader.input[0] = nodes[back.input[0]].input[0]
+    assert conversion.float_operators(graph) == ["Add", "Conv"]
+    assert conversion.float_operators(onnx.load(files["float"])), "a float file is all float"
+
+
+def test_an_operator_that_onnx_lacks_is_one_clear_error():
+    import keras
+
+    with pytest.raises(ValueError, match=r"opset 12 cannot express .*take a higher opset, or replace it"):
+        conversion.to_onnx(*odd_model(keras.ops.erfinv)[:2], opset=12)
+
+
+@pytest.mark.parametrize("make", [conversion.to_onnx, conversion.to_qdq, conversion.to_qoperator])
+def test_weights_that_are_no_numbers_are_refused(make):
+    import keras
+
+    model, *rest = odd_model(keras.layers.ReLU())
+    layer = next(layer for layer in model.layers if layer.weights)
+    layer.kernel.assign(np.full(layer.kernel.shape, np.nan))
+    with pytest.raises(ValueError, match=r"NaN or infinite.*train it again"):
+        make(model, *(rest[:1] if make is conversion.to_onnx else rest))
 
 
 class TestOthersFiles:

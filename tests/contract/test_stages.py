@@ -24,6 +24,8 @@ from mbhelpers.files import read_json, sha256
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.models import families
 from mbhelpers.models.load import load_keras
+from mbhelpers.quantization import qat
+from mbhelpers.quantization.tflite import quantized_tensors
 from mbhelpers.records import read_record
 from mbhelpers.rows import Row
 from mbhelpers.runs import open_run
@@ -387,6 +389,59 @@ def test_an_fft_learns_views_too(own, tmp_path, thin_backbone):
     stages.train(run, replace(stages.recipe_of(run), passes=1))
     assert len(read_json(run.folder / "history.json")) == 2
     assert not (run.folder / stages.VIEWS).exists(), "nothing is frozen, so nothing is computed beforehand"
+
+
+class TestAware:
+    """Quantization-aware training of a run, beside int8 without."""
+
+    @pytest.fixture(scope="class")
+    def aware(self, done, tmp_path_factory):
+        run = replace(done[0], out_dir=tmp_path_factory.mktemp("aware"))
+        shutil.copytree(done[0].folder, run.folder)
+        return run, stages.quantize_aware(run)
+
+    def test_it_counts_right(self, aware):
+        run, metrics = aware
+        folder = run.folder / "qat_tensor"
+        assert names(folder) == {"model.keras", "model_ptq.tflite", "model_qat.tflite", "metrics.json"}
+        images, labels = stages.part_images(run, "test")
+        for name, file in (("float", run.folder / "model.keras"), ("qat", folder / "model_qat.tflite")):
+            right = int((Predictor(file).predict(images).argmax(1) == labels).sum())
+            assert (metrics[name]["correct"], metrics[name]["n"]) == (right, 9)
+        pair = metrics["paired"]["qat against ptq"]
+        assert pair["only_second"] - pair["only_first"] == metrics["qat"]["correct"] - metrics["ptq"]["correct"]
+        assert len(metrics["history"]) == 2, "a smoke run"
+        for name in ("model.keras", "model_qat.tflite"):
+            told = read_record(folder / name).made["qat"]
+            assert (told["of"], told["granularity"]) == (sha256(run.folder / "model.keras"), "tensor")
+        assert all(
+            len(tensor["scales"]) == 1 for tensor in quantized_tensors((folder / "model_qat.tflite").read_bytes())
+        )
+
+    def test_it_has_learned(self, aware):
+        run, _ = aware
+        before, after = (load_keras(run.folder / name) for name in ("model.keras", "qat_tensor/model.keras"))
+        kernel = [model.get_layer("scores").get_weights()[0] for model in (before, after)]
+        assert 0 < np.abs(kernel[1] - kernel[0]).max() < 0.1
+
+    def test_a_second_call_does_nothing(self, aware, monkeypatch):
+        run, metrics = aware
+        monkeypatch.setattr(qat, "learn", None)
+        assert stages.quantize_aware(run) == metrics
+
+    def test_of_another_model_it_is_made_anew(self, aware):
+        run, metrics = aware
+        path = run.folder / "model.keras"
+        model, record = load_keras(path), read_record(path)
+        kernel, bias = model.get_layer("scores").get_weights()
+        model.get_layer("scores").set_weights([kernel, bias + 0.5])
+        tiny.save(model, record, path)
+        again = stages.quantize_aware(run)
+        assert again["of"] == sha256(path) != metrics["of"]
+
+    def test_unknown_granularity(self, done):
+        with pytest.raises(ValueError, match="unknown granularity 'layer'; choose from channel, tensor"):
+            stages.quantize_aware(done[0], "layer")
 
 
 def test_a_published_recipe_is_for_published_rows(own, tmp_path):

@@ -2,9 +2,11 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from mbhelpers import cli
+from mbhelpers import cli, stages
+from mbhelpers.evaluation.classification import compare, evaluate
 from mbhelpers.rows import Row, published, published_rows
 
 
@@ -85,8 +87,48 @@ def test_wrong_usage(monkeypatch, capsys, arguments):
 def test_help_lists_every_verb(monkeypatch, capsys):
     status, out, _ = run_main(monkeypatch, capsys, "--help")
     assert status == 0
-    for verb in ("rows", "run", "evaluate", "quantize", "demo"):
+    for verb in ("rows", "run", "qat", "evaluate", "quantize", "compare", "demo"):
         assert verb in out
+
+
+class TestAware:
+    """`qat` says what the stage measured."""
+
+    @pytest.fixture
+    def measured(self, monkeypatch):
+        scores = {
+            name: np.eye(2)[given] for name, given in (("float", [0, 1, 0]), ("ptq", [0, 1, 1]), ("qat", [0, 1, 0]))
+        }
+        labels = np.array([0, 1, 0])
+        found = {name: evaluate(each, labels, ("no", "yes")) for name, each in scores.items()}
+        pairs = {"ptq": ("float", "ptq"), "qat": ("float", "qat"), "qat against ptq": ("ptq", "qat")}
+        found["paired"] = {name: compare(scores[a], scores[b], labels) for name, (a, b) in pairs.items()}
+        asked = []
+        monkeypatch.setattr(
+            stages, "quantize_aware", lambda run, granularity: asked.append((run, granularity)) or found
+        )
+        return found, asked
+
+    def test_for_a_reader(self, measured, monkeypatch, capsys, tmp_path):
+        row = "flowers/mobilenet_v2_0.35_128_fft"
+        status, out, _ = run_main(
+            monkeypatch, capsys, "qat", row, "--out", str(tmp_path), "--seed", "3", "--granularity", "channel"
+        )
+        [(run, granularity)] = measured[1]
+        assert (status, str(run.row), run.seed, granularity) == (0, row, 3, "channel")
+        head, first, ptq, qat, pair, file = out.splitlines()
+        assert head.split()[:2] == ["model", "top-1"]
+        assert first.startswith("float ") and "100.00 %" in first
+        assert ptq.startswith("int8, per channel ") and "66.67 %" in ptq and "-33.33 (" in ptq
+        assert qat.startswith("the same, trained with rounding ") and "+0.00 (" in qat
+        assert pair.startswith("trained against plain int8: +33.33 points") and pair.endswith("p = 1.00, n = 3")
+        assert file == f"file: {tmp_path / row / 'qat_channel' / 'model_qat.tflite'}"
+
+    def test_for_a_program(self, measured, monkeypatch, capsys, tmp_path):
+        status, out, _ = run_main(
+            monkeypatch, capsys, "qat", "flowers/mobilenet_v2_0.35_128_fft", "--out", str(tmp_path), "--json"
+        )
+        assert status == 0 and json.loads(out) == json.loads(json.dumps(measured[0]))
 
 
 def test_tables_are_aligned(capsys):

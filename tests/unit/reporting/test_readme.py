@@ -5,17 +5,19 @@ import pytest
 from PIL import Image
 
 from mbhelpers import settings
-from mbhelpers.reporting.readme import draw_overview, with_zoo
+from mbhelpers.reporting.readme import draw_overview, with_tables
 
 
-def test_the_table_is_that_of_the_results():
+def test_the_tables_are_those_of_the_results():
     text = (settings.project_folder() / "README.md").read_text(encoding="utf-8")
-    assert with_zoo(text, settings.results_folder()) == text, "run: python -m mbhelpers.reporting.readme"
+    assert with_tables(text, settings.results_folder()) == text, "run: python -m mbhelpers.reporting.readme"
 
 
-def test_a_readme_without_a_place_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="needs the lines <!-- zoo:begin --> and <!-- zoo:end -->"):
-        with_zoo("# Title\n", tmp_path)
+def test_a_readme_without_a_place_is_refused():
+    text = (settings.project_folder() / "README.md").read_text(encoding="utf-8")
+    for name in ("zoo", "int8"):
+        with pytest.raises(ValueError, match=f"needs the lines <!-- {name}:begin --> and <!-- {name}:end -->"):
+            with_tables(text.replace(f"<!-- {name}:end -->", ""), settings.results_folder())
 
 
 def test_the_picture_is_the_drawn_one(tmp_path):
