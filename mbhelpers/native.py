@@ -60,15 +60,18 @@ def load_tensorflow() -> None:
 def tflite_converters(network: "keras.Model", shape: tuple[int | None, ...]) -> Callable[[], Any]:
     """Makes converters to TFLite of a network's graph for inputs of a shape, (N, H, W, 3) float32.
 
-    The graph is traced once. By way of a SavedModel the same file takes five times as long.
+    The graph is traced, and its weights made constants, once. By way of a SavedModel the same file takes five times as
+    long.
     """
     import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     compute = tf.function(lambda image: network(image, training=False), autograph=False)
     traced = compute.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="image"))
+    frozen = convert_variables_to_constants_v2(traced)
 
     def converter() -> Any:
-        made = tf.lite.TFLiteConverter.from_concrete_functions([traced], network)
+        made = tf.lite.TFLiteConverter.from_concrete_functions([frozen], network)
         made.experimental_lower_to_saved_model = False
         return made
 

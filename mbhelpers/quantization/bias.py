@@ -9,6 +9,7 @@ Source: empirical bias correction, Nagel et al. 2019, "Data-Free Quantization Th
 Correction", section 4.2; here the means are taken behind the activation that TFLite fuses into a layer.
 """
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -48,34 +49,29 @@ def correct_biases(
     graph = schema.ModelT.InitFromPackedBuf(content, 0)
     float_graph = schema.ModelT.InitFromPackedBuf(reference, 0)
     part, layers = graph.subgraphs[0], same_layers(float_graph, graph)
-    targets = [float_graph.subgraphs[0].operators[k].outputs[0] for k, _ in layers]
+    float_graph.subgraphs[0].outputs = targets = [float_graph.subgraphs[0].operators[k].outputs[0] for k, _ in layers]
+    float_graph.signatureDefs = None  # they name other outputs
     by_image = [
-        [_channel_means(values) for values in each]
-        for each in outputs(reference, targets, seen, preprocessing, inner=True)
+        [_channel_means(values) for values in each] for each in outputs(pack(float_graph), targets, seen, preprocessing)
     ]
     wanted = [np.mean(means, axis=0) for means in zip(*by_image, strict=True)]
     given = {int(part.inputs[0]): _as_inputs(content, seen, preprocessing)}  # by tensor, an array for each image
     corrected = start = 0
-    operators, entries, ends, signatures = part.operators, part.inputs, part.outputs, graph.signatureDefs
-    graph.signatureDefs = None  # they name outputs that a part of the graph hasn't
     for (_, k), mean in zip(layers, wanted, strict=True):
-        bias = _bias(part, operators[k])
+        bias, end = _bias(part, part.operators[k]), int(part.operators[k].outputs[0])
         if bias is None:
             continue
         # No more is run than from the layer corrected last to this one.
-        part.operators = operators[start : k + 1]
-        read, later = ({n for each in some for n in each.inputs} for some in (part.operators, operators[k:]))
-        made = [n for each in operators[start:k] for n in each.outputs if n in later]
-        part.inputs, part.outputs = [n for n in given if n in read], [int(operators[k].outputs[0]), *made]
-        found = _run(pack(graph), part.outputs, {n: given[n] for n in part.inputs})
-        reached = _mean(found.pop(part.outputs[0]), part.tensors[part.outputs[0]])
+        later = {n for operator in part.operators[k:] for n in operator.inputs}
+        made = [n for operator in part.operators[start:k] for n in operator.outputs if n in later]
+        found = _run(graph, slice(start, k + 1), [end, *made], given)
+        reached = _mean(found.pop(end), part.tensors[end])
         numbers = constant(bias, graph, np.int32).astype(np.float64)
         limit = np.maximum(np.abs(numbers), _HIGHEST)
         moved = np.round(numbers + (mean - reached) / np.array(bias.quantization.scale, np.float64))
         store(np.clip(moved, -limit, limit).astype(np.int32), bias, graph)
         given = {n: values for n, values in (given | found).items() if n in later}
         corrected, start = corrected + 1, k
-    part.operators, part.inputs, part.outputs, graph.signatureDefs = operators, entries, ends, signatures
     return (pack(graph) if corrected else content), corrected
 
 
@@ -97,19 +93,34 @@ def _as_inputs(content: bytes, images: np.ndarray, preprocessing: Preprocessing)
     return [as_input(image, dtype, preprocessing)[None] for image in images]
 
 
-def _run(content: bytes, wanted: list[int], given: dict[int, list[np.ndarray]]) -> dict[int, list[np.ndarray]]:
-    """Tensors of a file for each image, by their number, from those that it takes."""
+def _run(
+    graph: Any, operators: slice, wanted: list[int], given: dict[int, list[np.ndarray]]
+) -> dict[int, list[np.ndarray]]:
+    """Tensors of a graph for each image, by their number, from others: some of its operators are run, alone."""
+    from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=content)
+    whole = graph.subgraphs[0]
+    chosen = [copy(operator) for operator in whole.operators[operators]]
+    kept = sorted({int(n) for operator in chosen for n in (*operator.inputs, *operator.outputs) if n >= 0})
+    place = {n: k for k, n in enumerate(kept)} | {-1: -1}
+    for operator in chosen:
+        operator.inputs, operator.outputs = ([place[n] for n in each] for each in (operator.inputs, operator.outputs))
+    part = schema.SubGraphT()
+    part.tensors, part.operators = [whole.tensors[n] for n in kept], chosen
+    entries = [n for n in given if n in place]
+    part.inputs, part.outputs = ([place[n] for n in each] for each in (entries, wanted))
+    alone = copy(graph)
+    alone.subgraphs, alone.signatureDefs = [part], None
+    interpreter = Interpreter(model_content=pack(alone))
     interpreter.allocate_tensors()
-    found: dict[int, list[np.ndarray]] = {tensor: [] for tensor in wanted}
-    for values in zip(*given.values(), strict=True):
-        for tensor, value in zip(given, values, strict=True):
-            interpreter.set_tensor(tensor, value)
+    found: dict[int, list[np.ndarray]] = {n: [] for n in wanted}
+    for values in zip(*(given[n] for n in entries), strict=True):
+        for n, value in zip(entries, values, strict=True):
+            interpreter.set_tensor(place[n], value)
         interpreter.invoke()
-        for tensor in wanted:
-            found[tensor].append(interpreter.get_tensor(tensor))
+        for n in wanted:
+            found[n].append(interpreter.get_tensor(place[n]))
     return found
 
 
