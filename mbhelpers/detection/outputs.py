@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbhelpers.detection.boxes import swap_xy
-from mbhelpers.detection.codec import decode
+from mbhelpers.detection.codec import decode, known
 from mbhelpers.detection.nms import nms
 
 Outputs = Sequence[tuple[str, np.ndarray]]
@@ -47,13 +47,24 @@ class Raw:
 
     Attributes:
         scores: (NA, C) float32, 0..1, without background.
-        boxes: (NA, 4) float32, xyxy, normalized, not clipped.
-        anchors: (NA, 4) float32, xyxy, normalized: those that the boxes were decoded with.
+        offsets: (NA, 4) float32, as the codec means them.
+        anchors: (NA, 4) float32, xyxy, normalized.
+        codec: one of `codec.CODECS`.
     """
 
     scores: np.ndarray
-    boxes: np.ndarray
+    offsets: np.ndarray
     anchors: np.ndarray
+    codec: str
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(NA, 4) float32, xyxy, normalized, not clipped."""
+        return self.boxes_at(slice(None))
+
+    def boxes_at(self, picked: np.ndarray | slice) -> np.ndarray:
+        """The boxes of some anchors; only a few of thousands have a score worth decoding them for."""
+        return decode(self.offsets[picked], self.anchors[picked], self.codec)
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ class Found:
 def read(
     outputs: Outputs, *, classes: int | None = None, anchors: np.ndarray | None = None, codec: str = "corners"
 ) -> Raw | Found:
-    """Find the tensors of a detector, check them, decode the boxes.
+    """Find the tensors of a detector and check them.
 
     Args:
         outputs: of one image, in any order.
@@ -110,10 +121,11 @@ def read(
             f"the model has {len(own)} anchors, not {len(anchors)}; make them for the resolution of its input"
         )
     _check_scores(scores)
+    known(codec)
     used = (own if anchors is None else anchors).astype(np.float32, copy=False)
     if not (np.isfinite(offsets).all() and np.isfinite(used).all()):
         raise ValueError("an offset or anchor is not finite; train or convert the model again")
-    return Raw(scores[:, background:], decode(offsets, used, codec), used)
+    return Raw(scores[:, background:], offsets, used, codec)
 
 
 def detect(
@@ -135,8 +147,15 @@ def detect(
     if isinstance(raw, Found):
         kept = np.flatnonzero(raw.scores > score_threshold)[:limit]
         return Found(raw.boxes[kept], raw.scores[kept], raw.labels[kept])
-    kept, labels = nms(raw.boxes, raw.scores, score_threshold=score_threshold, iou_threshold=iou_threshold, limit=limit)
-    return Found(raw.boxes[kept], raw.scores[kept, labels], labels)
+    return suppress(raw, score_threshold=score_threshold, iou_threshold=iou_threshold, limit=limit)
+
+
+def suppress(raw: Raw, *, score_threshold: float = 0.001, iou_threshold: float = 0.5, limit: int | None = 100) -> Found:
+    """Decode the boxes above the score threshold and keep the best of those that overlap; arguments as `nms`."""
+    likely = np.flatnonzero(~(raw.scores.max(axis=1) <= score_threshold))  # NaN too, which `nms` refuses
+    boxes, scores = raw.boxes_at(likely), raw.scores[likely]
+    kept, labels = nms(boxes, scores, score_threshold=score_threshold, iou_threshold=iou_threshold, limit=limit)
+    return Found(boxes[kept], scores[kept, labels], labels)
 
 
 def _raw_tensors(named: Outputs) -> list[np.ndarray]:

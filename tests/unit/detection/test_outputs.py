@@ -7,7 +7,7 @@ import pytest
 
 from mbhelpers.detection.anchors import make_anchors
 from mbhelpers.detection.codec import encode
-from mbhelpers.detection.outputs import Found, Raw, detect, read
+from mbhelpers.detection.outputs import Found, Raw, detect, read, suppress
 
 ANCHORS = make_anchors(32)  # 115
 ROWS = [7, 60, 114]
@@ -206,6 +206,13 @@ def test_refusals(outputs, options, message, why):
         read(outputs, **options)
     with pytest.raises(ValueError, match=message):
         detect(outputs, **options)
+
+
+def test_suppress_refuses_scores_that_are_no_numbers():
+    scores, offsets, anchors = (array[0] for array in tensors())
+    scores[5, 2] = np.nan
+    with pytest.raises(ValueError, match="a score is not a number"):
+        suppress(Raw(scores[:, 1:], offsets, anchors, "corners"))
 
 
 def test_padding_after_the_count_may_be_anything():
