@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mbhelpers.detection.boxes import xywh_to_xyxy
+
 BORDER = 0.01
 """Pixels that a box may reach over the border unreported: COCO rounds left and width, each by up to 0.005."""
 
@@ -140,10 +142,8 @@ class Detections:
 
 def to_corners(boxes: np.ndarray) -> np.ndarray:
     """(M, 4) left, top, width, height become left, top, right, bottom."""
-    corners = boxes.copy()
     with np.errstate(invalid="ignore"):  # of infinite ones, which `assemble` leaves out
-        corners[:, 2:] += boxes[:, :2]
-    return corners
+        return xywh_to_xyxy(boxes)
 
 
 def assemble(

@@ -41,7 +41,7 @@ def imports(path: Path) -> set[str]:
 
 # From the bottom up: a module imports from its own layer and those below. A name stands for its sub-modules too.
 LAYERS = [
-    ("settings", "files", "native", "rows", "preprocessing", "records", "runs"),
+    ("settings", "files", "native", "rows", "preprocessing", "records", "runs", "detection"),
     ("data", "models"),
     ("training", "quantization", "inference"),
     ("evaluation",),
