@@ -41,6 +41,12 @@ class Curve:
     recall: np.ndarray
     truths: int
 
+    @property
+    def ap(self) -> float:
+        """The exact area under the curve, where precision is the best at this recall or more."""
+        envelope = np.maximum.accumulate(self.precision[::-1])[::-1]
+        return float((np.diff(self.recall, prepend=0.0) * envelope).sum())
+
 
 def evaluate(found: Detections, predictions: Predictions, protocol: Protocol = ST) -> dict[str, Any]:
     """Average precision: the mean over the classes that have a true box, and its parts.
@@ -51,7 +57,7 @@ def evaluate(found: Detections, predictions: Predictions, protocol: Protocol = S
         protocol: how to count.
 
     Returns:
-        images, truths, predictions (numbers of those that count), ap, by_threshold (IoU to AP), by_size (small,
+        images, truths, predictions (numbers of those that count), ap, by_threshold ("0.5" to AP), by_size (small,
         medium, large), and per_class (class, truths, predictions, ap). AP is 0..1, and None where there is no truth.
 
     Raises:
@@ -71,7 +77,7 @@ def evaluate(found: Detections, predictions: Predictions, protocol: Protocol = S
         "truths": int(truths.sum()),
         "predictions": int(predicted.sum()),
         "ap": _mean(every),
-        "by_threshold": dict(zip(protocol.thresholds, map(_mean, every), strict=True)),
+        "by_threshold": {f"{iou:.4g}": _mean(row) for iou, row in zip(protocol.thresholds, every, strict=True)},
         "by_size": {name: _mean(parts[span]) for name, span in SPANS.items()},
         "per_class": [
             {"class": name, "truths": int(truths[k]), "predictions": int(predicted[k]), "ap": _mean(aps[k : k + 1])}
@@ -105,10 +111,15 @@ def average_precision(hits: np.ndarray, truths: int, points: int | None = None) 
     at = np.flatnonzero(hits)
     number = np.arange(1, len(at) + 1)
     envelope = np.maximum.accumulate((number / (at + 1))[::-1])[::-1]  # between hits precision only falls
+    return float((recall_steps(number / truths, points) * envelope).sum())
+
+
+def recall_steps(recall: np.ndarray, points: int | None) -> np.ndarray:
+    """The share of the recall axis that each hit adds, along the first axis of (H,) or (H, R) rising recall."""
     if points is None:
-        return float(envelope.sum() / truths)
-    levels = np.searchsorted(number / truths, np.linspace(0, 1, points))
-    return float(np.append(envelope, 0.0)[levels].mean())
+        return np.diff(recall, axis=0, prepend=0.0)
+    reached = np.searchsorted(np.linspace(0, 1, points), recall, side="right")  # levels up to here
+    return np.diff(reached, axis=0, prepend=0) / points
 
 
 def curves(found: Detections, predictions: Predictions, protocol: Protocol = ST) -> dict[str, Curve]:

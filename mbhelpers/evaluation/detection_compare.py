@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from mbhelpers.data.detections import Detections
 from mbhelpers.data.predictions import Predictions
-from mbhelpers.evaluation.detection import ST, class_aps
+from mbhelpers.evaluation.detection import ST, class_aps, recall_steps
 from mbhelpers.evaluation.detection_match import Pairs, Protocol, match, pair
 
 _BLOCK = 1 << 22  # numbers at a time, a hit and a set each: bounds the memory
@@ -112,9 +112,4 @@ def _weighted_ap(
     found = right.cumsum(axis=0)
     precision = np.divide(found, every, out=np.zeros(every.shape), where=every > 0)
     envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    truths = np.maximum(truths, 1)
-    if points is None:
-        return (right * envelope).sum(axis=0) / truths
-    recall = np.linspace(0, 1, points)
-    columns = zip(np.pad(envelope, ((0, 1), (0, 0))).T, (found / truths).T, strict=True)
-    return np.array([column[np.searchsorted(reached, recall)].mean() for column, reached in columns])
+    return (recall_steps(found / np.maximum(truths, 1), points) * envelope).sum(axis=0)

@@ -204,8 +204,7 @@ def test_crowds(protocol, ap, truths, why):
 
 
 def test_sizes():
-    small, medium, large = (0, 0, 20, 20), (30, 30, 80, 80), (0, 0, 128, 128)
-    found = truth([(small, 0), (medium, 0)], [(large, 0)])
+    small, medium = (0, 0, 20, 20), (30, 30, 80, 80)
     found = truth([(small, 0), (medium, 0)])
     predicted = guess([(small, 0, 0.5), ((90, 90, 127, 127), 0, 0.9)])
     result = evaluate(found, predicted)
@@ -242,6 +241,8 @@ def test_curves():
     np.testing.assert_allclose(got["a"].recall, [1 / 2, 1 / 2, 1])
     assert got["a"].scores.tolist() == [0.9, 0.8, 0.7]
     assert (len(got["b"].scores), got["b"].truths) == (0, 1)
+    aps = {one["class"]: one["ap"] for one in evaluate(found, predicted)["per_class"]}
+    assert [got[name].ap for name in "ab"] == pytest.approx([aps["a"], aps["b"]])
     pooled = pooled_curve(found, predicted)
     assert pooled.scores.tolist() == [0.95, 0.9, 0.8, 0.7]
     np.testing.assert_allclose(pooled.precision, [0, 1 / 2, 1 / 3, 1 / 2])

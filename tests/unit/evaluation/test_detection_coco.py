@@ -29,8 +29,8 @@ def test_ours_equals_pycocotools(seed, crowds, ties):
     found, predicted = draw(seed, crowds=crowds, ties=ties)
     ours, theirs = evaluate(found, predicted, COCO), coco_evaluate(found, predicted)
     assert same(ours["ap"], theirs["ap"])
-    assert same(ours["by_threshold"][0.5], theirs["ap50"])
-    assert same(ours["by_threshold"][0.75], theirs["ap75"])
+    assert same(ours["by_threshold"]["0.5"], theirs["ap50"])
+    assert same(ours["by_threshold"]["0.75"], theirs["ap75"])
     for size, ap in ours["by_size"].items():
         assert same(ap, theirs[size]), size
     for mine, other in zip(ours["per_class"], theirs["per_class"], strict=True):
