@@ -6,7 +6,8 @@
 predictions an image: two beside each true box, moved by a normal number, the others anywhere, all with random scores.
 Both count AP at IoU 0.5 of all sizes, with 100 predictions at most, and must agree. Timed are, by turns: ours from
 arrays to AP; pycocotools' `evaluate` and `accumulate`, its index being built before. ST's protocol and COCO's ten
-thresholds with object sizes are timed for ours alone, as is the paired bootstrap of 1,000 sets. The least time counts.
+thresholds with object sizes are timed for ours alone, as is the paired bootstrap of 1,000 sets. The least time counts, in processor seconds: both keep to one
+thread, and on a machine with other work these say more than the seconds on the wall.
 """
 
 import argparse
@@ -93,10 +94,10 @@ def prepared(found: Detections, predictions: Predictions) -> Callable[[], float]
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds, and what came out."""
-    started = time.perf_counter()
+    """Processor seconds, and what came out."""
+    started = time.process_time()
     result = work()
-    return time.perf_counter() - started, result
+    return time.process_time() - started, result
 
 
 def measure(seed: int, classes: int, repeats: int) -> dict[str, Any]:

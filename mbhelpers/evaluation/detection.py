@@ -14,10 +14,14 @@ from mbhelpers.data.predictions import Predictions
 from mbhelpers.evaluation.detection_match import EVERY, SPANS, Match, Pairs, Protocol, match, pair
 
 ST = Protocol(thresholds=(0.4,), matching="best")
-"""Of ST's cards, but for one pixel that their boxes are wider: see `st_exact`."""
-COCO = Protocol(tuple(np.linspace(0.5, 0.95, 10).tolist()), matching="greedy", points=101, most=100)
+"""Of ST's cards, but for the pixel by which their boxes are wider: see `st_exact`.
+
+Crowds are truths like others: ST's label files give a class and a box, and nothing that tells a crowd.
+"""
+COCO = Protocol(thresholds=tuple(np.linspace(0.5, 0.95, 10).tolist()), matching="greedy", points=101, most=100)
+"""Of the COCO challenge: equal to what pycocotools counts, see `detection_coco`."""
 COCO50 = replace(COCO, thresholds=(0.5,))
-"""AP50, which is also close to what PASCAL VOC counts."""
+"""COCO's AP50 alone."""
 
 
 def st_exact(width: int, height: int) -> Protocol:
