@@ -6,8 +6,8 @@
 predictions an image: two beside each true box, moved by a normal number, the others anywhere, all with random scores.
 Both count AP at IoU 0.5 of all sizes, with 100 predictions at most, and must agree. Timed are, by turns: ours from
 arrays to AP; pycocotools' `evaluate` and `accumulate`, its index being built before. ST's protocol and COCO's ten
-thresholds with object sizes are timed for ours alone, as is the paired bootstrap of 1,000 sets. The least time counts, in processor seconds: both keep to one
-thread, and on a machine with other work these say more than the seconds on the wall.
+thresholds with object sizes are timed for ours alone, as is the paired bootstrap of 1,000 sets. The least time counts,
+in processor seconds: both keep to one thread, and on a machine with other work these say more than those on the wall.
 """
 
 import argparse
@@ -134,10 +134,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="of each measurement")
     parser.add_argument("-o", "--out", type=Path, help="JSON file; default: print only")
     given = parser.parse_args()
-    cases = {f"{classes} classes": measure(given.seed, classes, given.repeats) for classes in (80, 1)}
+    cases = {
+        "80 classes" if classes > 1 else "one class": measure(given.seed, classes, given.repeats) for classes in (80, 1)
+    }
     for name, case in cases.items():
         print(
-            f"{name}: {case['ours_s']:.3f} s, pycocotools {case['pycocotools_s']:.2f} s: {case['times_as_fast']:.0f} x"
+            f"{name}: {case['ours_s']:.3f} s, pycocotools {case['pycocotools_s']:.2f} s: {case['times_as_fast']:.1f} x"
         )
     result = {
         "command": " ".join(["taskset -c 0 python benchmarks/detection_ap.py", *sys.argv[1:]]),

@@ -15,7 +15,7 @@ from mbhelpers.data.predictions import Predictions
 SPANS = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 """COCO's sizes of objects, areas in pixels of the original image, both ends included."""
 EVERY: tuple[float, float] = (0.0, np.inf)
-_BLOCK = 1 << 21  # pairs compared at a time: bounds the memory where every image is full of one class
+_BLOCK = 1 << 17  # pairs compared at a time: they stay in the cache, even if every image is full of one class
 
 
 @dataclass(frozen=True)
@@ -119,14 +119,16 @@ def pair(found: Detections, predictions: Predictions, protocol: Protocol) -> Pai
     by_group = np.argsort(groups, kind="stable")
     ends = np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=len(found) * classes))])
     start, number = ends[group], ends[group + 1] - ends[group]
+    ours = _spans(predictions.boxes[order], found.sizes[image[order]], protocol)
+    theirs = _spans(found.boxes[by_group], found.sizes[found.image_of[by_group]], protocol)
+    crowd = found.crowd[by_group] & (protocol.matching == "greedy")
     parts = []
     for block in _blocks(number):
-        ours = np.repeat(block, number[block])
-        within = np.arange(len(ours)) - np.repeat(np.cumsum(number[block]) - number[block], number[block])
-        theirs = by_group[start[ours] + within]
-        iou = _iou(found, predictions, order[ours], theirs, protocol)
+        one = np.repeat(block, number[block])
+        other = np.arange(len(one)) + np.repeat(start[block] - np.cumsum(number[block]) + number[block], number[block])
+        one, other, iou = _iou(ours, theirs, one, other, crowd)
         near = iou >= _at_least(min(protocol.thresholds))
-        parts.append((ours[near], theirs[near], iou[near]))
+        parts.append((one[near], by_group[other[near]], iou[near]))
     prediction, truth, iou = (np.concatenate(part) for part in zip(*parts, strict=True))
     spans = (predictions.boxes[:, 2:] - predictions.boxes[:, :2]).astype(np.float64) * found.sizes[image]
     area = (spans[:, 0] * spans[:, 1])[order]
@@ -199,22 +201,40 @@ def _greedy(
         wish, last = wish[left], last[left]
 
 
+@dataclass(frozen=True)
+class _Spans:
+    """(2, K) where K boxes begin and end, left and top first, and (K,) their areas; `extra` is added to each side."""
+
+    begin: np.ndarray
+    end: np.ndarray
+    area: np.ndarray
+    extra: float
+
+
+def _spans(boxes: np.ndarray, sizes: np.ndarray, protocol: Protocol) -> _Spans:
+    begin, side = to_spans(boxes, sizes if protocol.grid is None else np.array(protocol.grid))
+    begin, side, extra = np.ascontiguousarray(begin.T), np.ascontiguousarray(side.T), float(protocol.plus_one)
+    return _Spans(begin, begin + side, (side[0] + extra) * (side[1] + extra), extra)
+
+
 def _iou(
-    found: Detections, predictions: Predictions, ours: np.ndarray, theirs: np.ndarray, protocol: Protocol
-) -> np.ndarray:
-    """(P,) of predictions `ours` with truths `theirs`, in the operations and their order that pycocotools has."""
-    size = found.sizes[found.image_of[theirs]] if protocol.grid is None else np.array(protocol.grid)
-    begin, side = to_spans(predictions.boxes[ours], size)
-    their_begin, their_side = to_spans(found.boxes[theirs], size)
-    common = np.minimum(begin + side, their_begin + their_side) - np.maximum(begin, their_begin)
-    apart = (common < 0).any(axis=1)
-    common, side, their_side = (sides + float(protocol.plus_one) for sides in (common, side, their_side))
-    inner = np.where(apart, 0.0, common[:, 0] * common[:, 1])
-    area = side[:, 0] * side[:, 1]
-    union = area + their_side[:, 0] * their_side[:, 1] - inner
-    if protocol.matching == "greedy":
-        union = np.where(found.crowd[theirs], area, union)
-    return np.divide(inner, union, out=np.zeros_like(union), where=union > 0)
+    ours: _Spans, theirs: _Spans, one: np.ndarray, other: np.ndarray, crowd: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pairs of (P,) `one` and `other` that touch, and their IoU, in the order of operations of pycocotools.
+
+    Most boxes of an image are apart, so those that are in x are left out before y is looked at.
+    """
+    sides: list[np.ndarray] = []
+    for axis in (0, 1):
+        common = np.minimum(ours.end[axis][one], theirs.end[axis][other])
+        common -= np.maximum(ours.begin[axis][one], theirs.begin[axis][other])
+        touch = np.flatnonzero(common >= 0)
+        one, other = one[touch], other[touch]
+        sides = [side[touch] for side in (*sides, common)]
+    inner = (sides[0] + ours.extra) * (sides[1] + ours.extra)
+    area = ours.area[one]
+    union = np.where(crowd[other], area, area + theirs.area[other] - inner)
+    return one, other, np.divide(inner, union, out=np.zeros_like(union), where=union > 0)
 
 
 def to_spans(boxes: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
