@@ -18,7 +18,8 @@ class Predictions:
         labels: (M,) int64, index into the categories of the ground truth.
 
     Raises:
-        ValueError: the arrays don't fit each other, a number is not finite, or a box ends before it begins.
+        ValueError: the arrays don't fit each other, scores are integers, a number is not finite, or a box ends
+            before it begins.
     """
 
     first: np.ndarray
@@ -33,6 +34,8 @@ class Predictions:
                 f"boxes {self.boxes.shape}, scores {self.scores.shape} and labels {self.labels.shape} don't fit; "
                 "pass (M, 4), (M,) and (M,)"
             )
+        if not np.issubdtype(self.scores.dtype, np.floating):
+            raise ValueError(f"scores must be floats, not {self.scores.dtype}; undo the quantization first")
         if self.first.ndim != 1 or self.first[:1].tolist() != [0] or self.first[-1] != number:
             raise ValueError(f"first must be (N + 1,) and go from 0 to {number}, the number of boxes")
         if (np.diff(self.first) < 0).any():

@@ -99,15 +99,8 @@ def pair(found: Detections, predictions: Predictions, protocol: Protocol) -> Pai
     Raises:
         ValueError: the predictions are of other images or classes than the ground truth.
     """
-    classes = len(found.categories)
-    if len(found) != len(predictions):
-        raise ValueError(f"predictions of {len(predictions)} images, but truth of {len(found)}; predict every image")
-    if (wrong := (predictions.labels < 0) | (predictions.labels >= classes)).any():
-        raise ValueError(
-            f"predicted label {predictions.labels[wrong.argmax()]} is no category; the {classes} labels of the truth "
-            "begin at 0 and leave the background out"
-        )
-    image = predictions.image_of
+    _check(found, predictions)
+    classes, image = len(found.categories), predictions.image_of
     order = np.argsort(-predictions.scores, kind="stable")
     # NumPy's stable sort of small integers is by digits: several times as fast as `lexsort`.
     order = order[np.argsort(predictions.labels[order].astype(np.min_scalar_type(classes)), kind="stable")]
@@ -164,6 +157,17 @@ def match(
         finds[prediction[first]] = truth[first]
     counts[prediction] = ~outside[truth]
     return Match(finds, counts, ~outside)
+
+
+def _check(found: Detections, predictions: Predictions) -> None:
+    classes = len(found.categories)
+    if len(found) != len(predictions):
+        raise ValueError(f"predictions of {len(predictions)} images, but truth of {len(found)}; predict every image")
+    if (wrong := (predictions.labels < 0) | (predictions.labels >= classes)).any():
+        raise ValueError(
+            f"predicted label {predictions.labels[wrong.argmax()]} is no category; the {classes} labels of the truth "
+            "begin at 0 and leave the background out"
+        )
 
 
 def _best(prediction: np.ndarray, truth: np.ndarray, iou: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

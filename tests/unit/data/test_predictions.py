@@ -30,6 +30,10 @@ def test_nothing_at_all(images):
     assert len(none.image_of) == 0
 
 
+def test_integer_scores_of_images_become_floats():
+    assert Predictions.from_images([(BOXES[:1], np.array([1]), np.array([0]))]).scores.dtype == np.float64
+
+
 def test_select():
     some = THREE.select(np.array([2, 1, 0, 2]))
     assert some.first.tolist() == [0, 1, 1, 3, 4]
@@ -62,6 +66,7 @@ def passed(**changed) -> dict:
         ),
         ({"boxes": BOXES}, r"boxes \(3, 4\), scores \(2,\)", "one box too many"),
         ({"scores": np.array([[0.9], [0.2]])}, r"scores \(2, 1\)", "a column"),
+        ({"scores": np.array([200, 7], np.uint8)}, "must be floats, not uint8", "minus 0 would be first of all"),
         ({"labels": np.array([0])}, r"labels \(1,\)", "a label is missing"),
         ({"first": np.array([0, 1])}, "from 0 to 2", "the last image is missing"),
         ({"first": np.array([1, 2])}, "from 0 to 2", "the first offset is"),

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbhelpers.data.predictions import Predictions
 from mbhelpers.evaluation import detection_match
 from mbhelpers.evaluation.detection import (
     COCO,
@@ -354,11 +353,3 @@ def test_no_threshold_without_a_hit(predicted):
 def test_a_protocol_that_cannot_be(fields, says):
     with pytest.raises(ValueError, match=says):
         Protocol(**{"thresholds": (0.5,), "matching": "best"} | fields)
-
-
-def test_integer_scores_are_scores():
-    found = truth([(A, 0)])
-    quantized = Predictions(
-        np.array([0, 2]), guess([(FAR, 0, 0), (A, 0, 0)]).boxes, np.array([7, 200], np.uint8), np.zeros(2, np.int64)
-    )
-    assert evaluate(found, quantized)["ap"] == 1, "minus 7 is not 249"
