@@ -60,12 +60,10 @@ def plot_ap_by_size(results: Mapping[str, Mapping[str, Any]]) -> "Figure":
         bars = axis.bar(at, [100 * ap for ap in aps if ap is not None], 0.94 * width, color=colour, label=name)
         axis.bar_label(bars, fmt="%.1f", fontsize=8)
     axis.set_xticks(range(len(sizes)), sizes)
-    axis.set(
-        ylabel="AP in %", xlabel="objects, by area in pixels of the image: below 32² / 96² / above", ylim=(0, None)
-    )
     axis.margins(y=0.12)
-    if len(results) > 1:
-        axis.legend(frameon=False, fontsize=9)
+    axis.set(xlabel="objects, by area in pixels of the image: below 32² / 96² / above", ylabel="AP in %")
+    axis.set_ylim(bottom=0)
+    axis.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(results))
     return _done(figure)
 
 

@@ -56,6 +56,9 @@ def test_ap_by_size():
         assert drawn == pytest.approx([100 * result["ap"], *(100 * ap for ap in result["by_size"].values())])
     assert [label.get_text() for label in axis.get_xticklabels()] == ["all", "small", "medium", "large"]
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["float", "int8"]
+    axis.figure.draw_without_rendering()
+    bars = [bar.get_window_extent() for bar in axis.patches]
+    assert not any(bar.overlaps(axis.get_legend().get_window_extent()) for bar in bars), "the legend hides no bar"
 
 
 def test_no_bar_where_there_is_no_object_of_the_size():
