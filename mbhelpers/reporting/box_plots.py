@@ -141,6 +141,16 @@ def show_boxes(
         )
     if (most := max((int(found.max(initial=-1)) for found in labels), default=-1)) >= len(names):
         raise ValueError(f"label {most} has no name; there are {len(names)} names")
+    palette = list(BOX_COLOURS)
+    figure, axes = picture_grid(images, columns)
+    for axis, image, shown, kinds, groups in zip(axes, images, boxes, labels, crowd, strict=True):
+        words = [short(names[k], 18) + (" (crowd)" if group else "") for k, group in zip(kinds, groups, strict=True)]
+        draw_boxes(axis, image.shape[:2], shown, words, [palette[k % len(palette)] for k in kinds], groups)
+    return _done(figure)
+
+
+def picture_grid(images: Sequence[np.ndarray], columns: int) -> "tuple[Figure, list[Axes]]":
+    """An empty figure with the pictures in rows, and the axis of each."""
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     tall = [image.shape[0] / image.shape[1] for image in images]
@@ -155,39 +165,45 @@ def show_boxes(
     )
     for axis in axes.flat:
         axis.axis("off")
-    for axis, image, k in zip(axes.flat, images, range(len(images)), strict=False):
+    for axis, image in zip(axes.flat, images, strict=False):
         axis.imshow(image)
-        _draw_boxes(axis, image.shape[:2], boxes[k], labels[k], crowd[k], names)
-    return _done(figure)
+    return figure, list(axes.flat[: len(images)])
 
 
-def _draw_boxes(
+def draw_boxes(
     axis: "Axes",
     shape: tuple[int, int],
     boxes: np.ndarray,
-    labels: np.ndarray,
-    crowd: np.ndarray,
-    names: Sequence[str],
+    words: Sequence[str],
+    colours: Sequence[str],
+    dashed: np.ndarray,
 ) -> None:
+    """Frames with a word each, large ones first; a word is left out where it would cover another one.
+
+    Args:
+        axis: that shows the picture.
+        shape: height and width of the picture in pixels.
+        boxes: (K, 4) xyxy, normalized.
+        words: K, may be empty.
+        colours: K of `BOX_COLOURS`.
+        dashed: (K,) bool.
+    """
     height, width = shape
     corners = boxes * np.array([width, height, width, height]) - 0.5
-    colours = list(BOX_COLOURS)
     taken: list[tuple[float, float, float, float]] = []
     for k in np.argsort(-np.prod(corners[:, 2:] - corners[:, :2], axis=1), kind="stable"):
         left, top, right, bottom = corners[k].tolist()
-        colour = colours[labels[k] % len(colours)]
         frame = Rectangle(
-            (left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.6,
-            linestyle="--" if crowd[k] else "-",
+            (left, top), right - left, bottom - top, fill=False, edgecolor=colours[k], linewidth=1.6,
+            linestyle="--" if dashed[k] else "-",
         )  # fmt: skip
         frame.set_path_effects([effects.Stroke(linewidth=2.8, foreground="black", alpha=0.6), effects.Normal()])
         axis.add_patch(frame)
-        name = short(names[labels[k]], 18) + (" (crowd)" if crowd[k] else "")
-        if place := _room_for(name, (left, top, right, bottom), shape, taken):
+        if words[k] and (place := _room_for(words[k], (left, top, right, bottom), shape, taken)):
             taken.append(place)
             axis.text(
-                place[0], place[1], name, va="top", fontsize=LETTERS, color=BOX_COLOURS[colour],
-                bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8},
+                place[0], place[1], words[k], va="top", fontsize=LETTERS, color=BOX_COLOURS[colours[k]],
+                bbox={"facecolor": colours[k], "edgecolor": "none", "pad": 0.8},
             )  # fmt: skip
 
 
