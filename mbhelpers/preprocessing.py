@@ -165,9 +165,14 @@ class Preprocessing:
         Raises:
             ValueError: the file is missing or is no whole image.
         """
+        return self.load_with_size(path)[0]
+
+    def load_with_size(self, path: Path | str) -> tuple[np.ndarray, tuple[int, int]]:
+        """As `load`, and the width and height of the upright picture, which boxes in it need."""
         try:
             with Image.open(path) as image:
-                return self.fit(image)
+                upright = upright_rgb(image)
+                return self.fit(upright), upright.size
         except FileNotFoundError:
             raise ValueError(f"no image at {path}; check the path") from None
         except IsADirectoryError:

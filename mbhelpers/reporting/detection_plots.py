@@ -1,17 +1,22 @@
 """Figures of what a detector finds, misses and makes up. All return the figure."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
+from PIL import Image
 
+from mbhelpers.data.class_names import few
 from mbhelpers.data.detections import Detections
 from mbhelpers.data.predictions import Predictions
 from mbhelpers.evaluation.detection import ST, Curve, best_f1, f1_scores, verdicts
 from mbhelpers.evaluation.detection_match import Protocol
-from mbhelpers.reporting.box_plots import draw_boxes, picture_grid
+from mbhelpers.files import replacing
+from mbhelpers.preprocessing import upright_rgb
+from mbhelpers.reporting.box_plots import BOX_COLOURS, draw_boxes, picture_grid
 from mbhelpers.reporting.plots import BLUE, GREEN, GREY, ORANGE, RED, _done, short
 
 if TYPE_CHECKING:
@@ -134,3 +139,29 @@ def show_detections(
     lines = [Line2D([], [], color=c, linestyle="--" if name == "missed" else "-") for name, c in VERDICTS.items()]
     figure.legend(lines, VERDICTS, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
     return _done(figure)
+
+
+def save_found(results: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
+    """Draw what `inference.detect.detect_images` told, each picture as `<name>.png` into a folder.
+
+    Raises:
+        ValueError: two pictures have the same name, or the folder can't be written.
+    """
+    paths = [folder / f"{Path(result['image']).stem}.png" for result in results]
+    if twins := sorted({path.name for path in paths if paths.count(path) > 1}):
+        raise ValueError(f"{few(twins)} would be drawn twice; draw pictures of one name into folders of their own")
+    for result, path in zip(results, paths, strict=True):
+        with Image.open(result["image"]) as image:
+            picture = np.asarray(upright_rgb(image))
+        height, width = picture.shape[:2]
+        boxes = np.array([one["box"] for one in result["found"]]).reshape(-1, 4) / np.array([width, height] * 2)
+        names = sorted({one["class"] for one in result["found"]})
+        colours = [list(BOX_COLOURS)[names.index(one["class"]) % len(BOX_COLOURS)] for one in result["found"]]
+        words = [f"{one['class']} {100 * one['score']:.0f} %" for one in result["found"]]
+        figure, (axis,) = picture_grid([picture], 1)
+        draw_boxes(axis, (height, width), boxes, words, colours, np.zeros(len(boxes), bool))
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=200)
+        plt.close(figure)
+    return paths
