@@ -51,6 +51,7 @@ LAYERS = [
         "notebooks",
         "cli",
         "cli_data",
+        "cli_detect",
         "cli_onnx",
         "cli_weights",
         "training.sample_backbone",
