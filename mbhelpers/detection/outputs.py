@@ -102,7 +102,8 @@ def read(
 
     Raises:
         ValueError: no known layout, or more than one way to read it (the message shows names and shapes); another
-            number of classes or anchors than given; numbers that are not finite, or scores outside 0..1.
+            number of classes or anchors than given; numbers that are not finite, or scores outside 0..1; or scores
+            without background that sum to 1, as only those with one do.
     """
     if integers := [f"{name} {array.dtype}" for name, array in outputs if array.dtype.kind != "f"]:
         raise ValueError(f"dequantize first, (number - zero point) * scale: {', '.join(integers)}")
@@ -121,6 +122,11 @@ def read(
             f"the model has {len(own)} anchors, not {len(anchors)}; make them for the resolution of its input"
         )
     _check_scores(scores)
+    if classes and not background and np.allclose(scores.sum(axis=1), 1, atol=0.02):
+        raise ValueError(
+            f"the {classes} columns of scores sum to 1 at every anchor, so one is the background; name {classes - 1} "
+            f"classes, without it; {_seen(named)}"
+        )
     known(codec)
     used = (own if anchors is None else anchors).astype(np.float32, copy=False)
     if not (np.isfinite(offsets).all() and np.isfinite(used).all()):

@@ -1,4 +1,4 @@
-"""Whether a model was trained on the values that calibration feeds it: its first batch norm remembers."""
+"""Ranges: of every activation, by calibration; and whether a model was trained in the one that it is calibrated in."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -8,6 +8,8 @@ import numpy as np
 from mbhelpers.models.families import without_rescaling
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing
+from mbhelpers.quantization.grid import pack
+from mbhelpers.quantization.layers import outputs
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +23,36 @@ ANY_SPREAD = (0.1, 10.0)
 """Beyond these no other kind of pictures is an explanation."""
 
 _ENOUGH = 64
+
+
+def with_ranges(content: bytes, images: np.ndarray, preprocessing: Preprocessing) -> bytes:
+    """A float .tflite file that knows the smallest and largest value of each of its activations: a calibrated one.
+
+    What TensorFlow's calibrator writes, from LiteRT's fast kernels, which are three times as fast as its own.
+
+    Args:
+        content: the float file.
+        images: uint8 pixels, (N, H, W, 3).
+        preprocessing: turns them into the values that its input takes.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromPackedBuf(content, 0)
+    part, signatures = graph.subgraphs[0], graph.signatureDefs
+    ends = part.outputs
+    part.outputs = watched = [int(n) for operator in part.operators for n in operator.outputs]
+    graph.signatureDefs = None  # they name other outputs
+    lows, highs = np.full((2, len(watched)), [[np.inf], [-np.inf]])
+    for found in outputs(pack(graph), watched, images, preprocessing):
+        lows = np.minimum(lows, [values.min() for values in found])
+        highs = np.maximum(highs, [values.max() for values in found])
+    pixels = preprocessing.normalize(images)
+    reach = [(part.inputs[0], pixels.min(), pixels.max()), *zip(watched, lows, highs, strict=True)]
+    for n, low, high in reach:
+        part.tensors[n].quantization = schema.QuantizationParametersT()
+        part.tensors[n].quantization.min, part.tensors[n].quantization.max = [float(low)], [float(high)]
+    part.outputs, graph.signatureDefs = ends, signatures
+    return pack(graph)
 
 
 def input_spread(model: "keras.Model", preprocessing: Preprocessing, images: np.ndarray) -> float | None:

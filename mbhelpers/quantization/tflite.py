@@ -1,6 +1,5 @@
 """Float and int8 TFLite files from a Keras classifier; the rescaling becomes the input's quantization."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from mbhelpers.native import load_tensorflow, quietly, reason, tflite_converters
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.quantization.bias import correct_biases
 from mbhelpers.quantization.grid import keep_grid, keeps_grid
+from mbhelpers.quantization.ranges import with_ranges
 from mbhelpers.quantization.repair import REPAIRS, repaired
 from mbhelpers.records import Record, add_to_tflite
 
@@ -49,7 +49,7 @@ def to_float(model: "keras.Model", record: Record, *, weights: str = "float32") 
         making.optimizations = [tf.lite.Optimize.DEFAULT]
     if weights == "float16":
         making.target_spec.supported_types = [tf.float16]
-    return add_to_tflite(_convert(making), record)
+    return add_to_tflite(_convert(making.convert), record)
 
 
 def to_int8(
@@ -92,12 +92,10 @@ def to_int8(
     check_calibration(calibration, record.preprocessing)
     load_tensorflow()
     import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
 
     check_finite(model)
     pixels = span(calibration)
-    operators = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    if allow_float:
-        operators.append(tf.lite.OpsSet.TFLITE_BUILTINS)
     told: dict[str, Any] = {"granularity": granularity}
     keeps = keeps_grid(model, granularity)
     if keeps:
@@ -107,17 +105,19 @@ def to_int8(
     if {"silence", "equalize"} & {*repairs}:
         model, done = repaired(model, record.preprocessing, calibration, repairs)
         told |= done
-    converter = _converters(model, record.preprocessing)
-    quantizing = converter()
-    quantizing.optimizations = [tf.lite.Optimize.DEFAULT]
-    quantizing.representative_dataset = lambda: ([record.preprocessing.normalize(image[None])] for image in pixels)
-    quantizing.target_spec.supported_ops = operators
-    quantizing.inference_input_type = getattr(tf, input_type)
-    quantizing.inference_output_type = getattr(tf, output_type)
-    quantizing._experimental_disable_per_channel = granularity == "tensor"
-    content = _convert(quantizing, "" if allow_float else ", or allow float fallback (--allow-float)")
+    way_out = "" if allow_float else ", or allow float fallback (--allow-float)"
+    reference = _convert(_converters(model, record.preprocessing)().convert, way_out)
+    calibrated = with_ranges(reference, pixels, record.preprocessing)
+    content = _convert(
+        lambda: mlir_quantize(
+            calibrated,
+            disable_per_channel=granularity == "tensor",
+            input_data_type=getattr(tf, input_type),
+            output_data_type=getattr(tf, output_type),
+        ),
+        way_out,
+    )
     content, kept = keep_grid(content, model) if keeps else (content, 0)
-    reference = _convert(converter()) if "biases" in repairs else b""
     if not allow_float and (left := float_operators(content)):
         raise ValueError(
             f"{', '.join(left)} would stay in float; replace them, or allow float fallback (--allow-float)"
@@ -125,7 +125,7 @@ def to_int8(
     _check_input(content, record.preprocessing, input_type)
     if kept:
         told["kept_channels"] = kept
-    if reference:
+    if "biases" in repairs:
         content, told["corrected_layers"] = correct_biases(content, reference, pixels, record.preprocessing)
     return add_to_tflite(content, replace(record, made=record.made | {"int8": told}))
 
@@ -176,16 +176,15 @@ def _converters(model: "keras.Model", preprocessing: Preprocessing) -> Callable[
     return tflite_converters(without_rescaling(model, preprocessing), (1, side, side, 3))
 
 
-def _convert(converter: Any, way_out: str = "") -> bytes:
-    """Run a converter without its chatter.
+def _convert(convert: Callable[[], bytes], way_out: str = "") -> bytes:
+    """Run a conversion without its chatter.
 
     Raises:
         ValueError: it has no form for one of the operators.
     """
     try:
-        with quietly(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Statistics for quantized inputs")  # calibration gives them
-            return converter.convert()
+        with quietly():
+            return convert()
     except Exception as error:  # the converter's own error is a plain Exception
         raise ValueError(
             f"the model has an operator that TFLite cannot express so ({reason(error)}); replace it{way_out}"
