@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-Classes = Annotated[str | None, typer.Option(help="Names in the model's order, comma-separated. Default: the file's.")]
+Classes = Annotated[
+    str | None, typer.Option(help="What the model finds, names in its order, comma-separated. Default: the file's.")
+]
 Preset = Annotated[
     str | None, typer.Option(help="For a file without a record: how pictures are prepared. Default: st.")
 ]
@@ -32,21 +34,20 @@ def detect(
 
     names = tuple(name.strip() for name in classes.split(",")) if classes else ()
     told = detect_images(model, images, threshold=threshold, classes=names, preset=preset, resize=resize)
-    if output:
-        save_found(told["results"], output)
+    drawn = save_found(told["results"], output) if output else []
     if as_json:
         print(json.dumps(told, indent=1, ensure_ascii=False))
         return
     for text in told["warnings"]:
         print(f"warning: {text}")
-    print(f"{told['model']} ({told['resolution']} px, {told['preprocessing']})")
+    print(f"{told['model']} ({told['resolution']} px, {told['preprocessing']}), overlaps suppressed at IoU 0.5")
     for result in told["results"]:
         print(f"\n{result['image']}: {len(result['found'])} above {100 * threshold:g} %")
         for one in result["found"]:
             left, top, right, bottom = one["box"]
             print(f"{100 * one['score']:6.1f} %  {one['class']}  {left:.0f}, {top:.0f}, {right:.0f}, {bottom:.0f}")
-    if output:
-        print(f"\npictures: {output}")
+    if drawn:
+        print("\ndrawn:", *drawn)
 
 
 def evaluate_detections(

@@ -66,6 +66,11 @@ class Detector:
         shape = tuple(int(n) for n in inputs[0]["shape"])
         if len(inputs) != 1 or len(shape) != 4 or shape[0] != 1 or shape[1] != shape[2] or shape[3] != 3:
             raise ValueError(f"{self.path} takes {shape}; a detector takes one picture, (1, side, side, 3)")
+        if len(self._ends) == 1 and len(self._ends[0]["shape"]) < 3:
+            raise ValueError(
+                f"{self.path} gives {tuple(map(int, self._ends[0]['shape']))}, as a classifier does; "
+                "take `mbhelpers classify` or `evaluate` for it"
+            )
         self._input, self.resolution = inputs[0], shape[1]
         self.preprocessing_assumed = record is None and preset is None
         self.preprocessing = _contract(self.path, record.preprocessing if record else None, preset, resize, self._input)

@@ -232,9 +232,10 @@ class _LiteRT:
         inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
         shape = tuple(inputs[0]["shape"])
         if len(inputs) != 1 or len(outputs) != 1 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
+            hint = "; a detector is for `mbhelpers detect` and `evaluate-detections`" if len(outputs) > 1 else ""
+            told, given = ([tuple(map(int, end["shape"])) for end in ends] for ends in (inputs, outputs))
             raise ValueError(
-                f"{path} maps {[tuple(i['shape']) for i in inputs]} to {[tuple(o['shape']) for o in outputs]}; "
-                "a classifier maps (1, side, side, 3) to (1, classes)"
+                f"{path} maps {told} to {given}; a classifier maps (1, side, side, 3) to (1, classes){hint}"
             )
         self.input, self.output = inputs[0], outputs[0]
         self.resolution, self.outputs = int(shape[1]), int(self.output["shape"][-1])

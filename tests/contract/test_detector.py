@@ -12,6 +12,7 @@ from mbhelpers.detection.anchors import make_anchors
 from mbhelpers.evaluation.detection_files import evaluate_detector, named_protocol
 from mbhelpers.inference.detect import detect_images
 from mbhelpers.inference.detector import Detector
+from mbhelpers.inference.predictor import Predictor
 from mbhelpers.preprocessing import preset
 from mbhelpers.records import Record, add_to_tflite
 
@@ -154,8 +155,13 @@ def test_no_detector(name, content, message, tmp_path):
 
 
 def test_a_classifier_is_no_detector(thin):
-    with pytest.raises(ValueError, match="the outputs are"):
+    with pytest.raises(ValueError, match=r"gives \(1, 3\), as a classifier does; take `mbhelpers classify`"):
         Detector(thin.int8)
+
+
+def test_a_detector_is_no_classifier(bare):
+    with pytest.raises(ValueError, match=r"to \[\(1, .*; a detector is for `mbhelpers detect`"):
+        Predictor(bare)
 
 
 def test_a_threshold_is_a_score(bare, pictures):
