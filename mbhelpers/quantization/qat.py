@@ -142,7 +142,8 @@ def rounding_copy(
     if isinstance(folded, keras.Sequential):
         raise ValueError("a Sequential model can't be given roundings between its layers; build it as a functional one")
     learner = cloned(folded)
-    learner.trainable = True  # a model of transfer learning comes with a frozen backbone
+    for layer in learner._flatten_layers():
+        layer.trainable = True  # a model of transfer learning comes with a frozen backbone, layer by layer
     _carry(folded, learner)
     return learner, folded
 

@@ -82,6 +82,20 @@ def test_of_a_whole_mobilenet(mobilenet):
     assert len(learner.trainable_weights) == len(folded.weights)
 
 
+def test_a_frozen_backbone_learns_too(thin):
+    import keras
+
+    model = keras.models.clone_model(thin.model)
+    model.set_weights(thin.model.get_weights())
+    for layer in model.get_layer("backbone").layers:
+        layer.trainable = False
+    model.get_layer("backbone").trainable = False
+    frozen = keras.Model(model.inputs, model.outputs)
+    learner, folded = qat.rounding_copy(frozen, CONTRACT, thin.images)
+    assert len(frozen.trainable_weights) == 2, "the classifier's"
+    assert len(learner.trainable_weights) == len(learner.weights) == len(folded.weights) > 2
+
+
 def test_unknown_granularity(thin):
     with pytest.raises(ValueError, match="unknown granularity 'layer'; choose from channel, tensor"):
         qat.rounding_copy(thin.model, CONTRACT, thin.images, "layer")
