@@ -72,7 +72,8 @@ def build_ssd(
     taps = [whole.get_layer(name).output for name in TAPS]
     backbone = keras.Model(whole.inputs, taps, name=BACKBONE)
     pixels, values = pixels_to_values(preprocessing)
-    logits, offsets = [], []
+    logits: list[keras.KerasTensor] = []
+    offsets: list[keras.KerasTensor] = []
     for stride, features in zip(STRIDES, _pyramid(backbone(values), channels), strict=True):
         for k in range(depth):
             features = _separable(features, channels, f"head_{stride}_{k}")

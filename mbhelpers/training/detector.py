@@ -1,5 +1,6 @@
 """Detectors are trained: boxes become targets of every anchor, and Keras fits scores and offsets to them."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mbhelpers.data.boxed import BoxedImages
 from mbhelpers.data.pipeline import check_pixels, detection_batches, steps_per_epoch
 from mbhelpers.detection.anchors import make_anchors
-from mbhelpers.models.ssd import LOGITS, OFFSETS, with_logits
+from mbhelpers.models.ssd import with_logits
 from mbhelpers.native import load_tensorflow
 from mbhelpers.training.detector_losses import focal_loss, offsets_loss
 from mbhelpers.training.loop import check_monitor, train
@@ -96,19 +97,18 @@ def fit_detector(
     targets = make_targets(side, recipe.overlap)
 
     def data(first: int) -> tuple["tf.data.Dataset", "tf.data.Dataset | None"]:
-        options = {"batch_size": fitted.batch_size, "seed": seed}
         batches = detection_batches(
             *training.arrays(),
-            **options,
+            batch_size=fitted.batch_size,
+            seed=seed,
             epochs=fitted.epochs,
             first_epoch=first,
             augmentation=fitted.augmentation,
         )
         return targets(batches), targets(_in_order(validation, fitted.batch_size)) if validation else None
 
-    learner = with_logits(model)
-    history = train(
-        learner,
+    return train(
+        with_logits(model),
         data,
         fitted,
         folder,
@@ -116,10 +116,9 @@ def fit_detector(
         loss=[focal_loss(recipe.gamma), offsets_loss(recipe.offsets_weight, recipe.offsets_corner)],
         identity={"seed": seed, "detector": recipe.to_json()},
     )
-    return history
 
 
-def make_targets(resolution: int, overlap: float = OVERLAP):
+def make_targets(resolution: int, overlap: float = OVERLAP) -> "Callable[[tf.data.Dataset], tf.data.Dataset]":
     """What the losses compare with, of batches of images, boxes, labels and valid.
 
     Returns:
