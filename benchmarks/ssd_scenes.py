@@ -30,7 +30,6 @@ from PIL import Image
 
 from mbhelpers import settings
 from mbhelpers.data import coco
-from mbhelpers.data.augment import Augmentation
 from mbhelpers.data.boxed import load_boxed
 from mbhelpers.data.detections import Detections, assemble
 from mbhelpers.data.predictions import Predictions
@@ -43,28 +42,14 @@ from mbhelpers.files import write_json
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import preset
 from mbhelpers.records import Record
-from mbhelpers.training.detector import DetectorRecipe, fit_detector
-from mbhelpers.training.recipes import Recipe
+from mbhelpers.training.detector import fit_detector
+from mbhelpers.training.detector_recipes import RECIPES
 
 RESULT = Path(__file__).parent / "results" / "ssd_scenes.json"
 CASES = ("person", "group", "things", "border", "portrait", "hidden")
 HALF = Protocol((0.5,), "greedy", most=100)
 CLASSES = ("person",)
-RECIPE = DetectorRecipe(
-    Recipe(
-        learning_rate=4e-3,
-        epochs=45,
-        min_steps=0,
-        batch_size=16,
-        weight_decay=0.02,
-        ema=0.995,
-        monitor="none",
-        augmentation=Augmentation(flip_horizontal=True, zoom=0.15, translate=0.1, contrast=0.2, brightness=0.05),
-    ),
-    gamma=2.0,
-    offsets_weight=2.0,
-    offsets_corner=0.1,
-)
+RECIPE = RECIPES["ours"]
 
 
 def scenes(folder: Path, number: int, seed: int) -> Detections:

@@ -1,9 +1,8 @@
 """Detectors are trained: boxes become targets of every anchor, and Keras fits scores and offsets to them."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mbhelpers.data.boxed import BoxedImages
 from mbhelpers.data.pipeline import check_pixels, detection_batches, steps_per_epoch
@@ -11,51 +10,13 @@ from mbhelpers.detection.anchors import make_anchors
 from mbhelpers.models.ssd import with_logits
 from mbhelpers.native import load_tensorflow
 from mbhelpers.training.detector_losses import focal_loss, offsets_loss
+from mbhelpers.training.detector_recipes import DetectorRecipe
 from mbhelpers.training.loop import check_monitor, train
 from mbhelpers.training.matching import OVERLAP, assign
-from mbhelpers.training.recipes import Recipe
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-
-@dataclass(frozen=True)
-class DetectorRecipe:
-    """All that decides the training of a detector, besides data, model and seed.
-
-    Attributes:
-        training: how the weights move and the images change. What only classifiers know is left at its default:
-            dropout, label smoothing, teachers, mixed images.
-        gamma: of the focal loss of the scores.
-        offsets_weight: of the offsets' loss, beside that of the scores.
-        offsets_corner: where it goes over from a square to a straight line, in sides of the anchor.
-        overlap: IoU from which on an anchor answers for an object.
-    """
-
-    training: Recipe
-    gamma: float = 2.0
-    offsets_weight: float = 1.0
-    offsets_corner: float = 1.0
-    overlap: float = OVERLAP
-
-    def __post_init__(self):
-        only = ("dropout", "label_smoothing", "teacher", "passes")
-        if strange := [name for name in only if getattr(self.training, name)]:
-            raise ValueError(f"detectors are trained without {strange[0]}; leave it at its default")
-        if self.training.augmentation.mixes:
-            raise ValueError("mixup and cutmix give an image the shares of two classes, boxes have none; set both to 0")
-        if self.training.monitor == "val_accuracy":
-            raise ValueError("a detector has no val_accuracy while it trains; set monitor to val_loss or none")
-        for name, low, high in (("gamma", 0, 10), ("offsets_weight", 0, 1e3), ("offsets_corner", 1e-3, 1e3)):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"a recipe's {name} must be from {low} to {high:g}, not {getattr(self, name)}")
-        if not 0 < self.overlap <= 1:
-            raise ValueError(f"a recipe's overlap must be above 0 and at most 1, not {self.overlap}")
-
-    def to_json(self) -> dict[str, Any]:
-        """The recipe as plain data."""
-        return asdict(self)
 
 
 def fit_detector(

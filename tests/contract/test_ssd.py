@@ -14,6 +14,7 @@ from mbhelpers.detection.codec import decode, encode
 from mbhelpers.detection.outputs import detect, read
 from mbhelpers.preprocessing import preset
 from mbhelpers.records import Record
+from mbhelpers.training.detector_recipes import DetectorRecipe
 from mbhelpers.training.recipes import Recipe
 
 from . import tiny
@@ -204,7 +205,7 @@ def test_what_cannot_be_built_is_said(classes, side, message):
 
 def fit(folder, data, recipe=RECIPE, *, seed=3, validation=None, **options):
     """A fresh model trained in a folder: history and model."""
-    from mbhelpers.training.detector import DetectorRecipe, fit_detector
+    from mbhelpers.training.detector import fit_detector
 
     model = build()
     return fit_detector(model, data, validation, DetectorRecipe(recipe, **options), folder, seed=seed), model
@@ -265,8 +266,6 @@ def test_a_killed_training_goes_on_with_the_same_numbers(tmp_path):
     ],
 )
 def test_what_a_detector_cannot_use_is_refused(change, message):
-    from mbhelpers.training.detector import DetectorRecipe
-
     with pytest.raises(ValueError, match=message):
         DetectorRecipe(replace(RECIPE, **change))
 
