@@ -35,6 +35,7 @@ from mbhelpers.data.detections import Detections, assemble
 from mbhelpers.data.predictions import Predictions
 from mbhelpers.data.sample.coco import draw_scene, write_sample
 from mbhelpers.detection.anchors import make_anchors
+from mbhelpers.detection.boxes import area
 from mbhelpers.detection.outputs import Found, detect
 from mbhelpers.evaluation.detection import evaluate
 from mbhelpers.evaluation.detection_match import Protocol
@@ -84,8 +85,10 @@ def scenes(folder: Path, number: int, seed: int) -> Detections:
 
 
 def score(found: Detections, detections: list[Found]) -> dict[str, Any]:
-    """AP at IoU 0.5 and its parts by size."""
-    told = evaluate(found, Predictions.from_images([(one.boxes, one.scores, one.labels) for one in detections]), HALF)
+    """AP at IoU 0.5 and its parts by size; a box that is inside out has no area and counts for nothing."""
+    whole = [(area(one.boxes) > 0, one) for one in detections]
+    predictions = Predictions.from_images([(one.boxes[k], one.scores[k], one.labels[k]) for k, one in whole])
+    told = evaluate(found, predictions, HALF)
     return {"images": told["images"], "persons": told["truths"], "ap50": told["ap"], "by_size": told["by_size"]}
 
 

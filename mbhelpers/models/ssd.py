@@ -31,6 +31,9 @@ SCORES, LOGITS, OFFSETS = "scores", "logits", "offsets"
 PRIOR = 0.01
 """What an untrained head believes the share of anchors with an object to be; 0.5 would drown the first steps."""
 
+REACH = 1.0
+"""How far an exported network's offsets go, in sides of the anchor."""
+
 LAYOUTS = ("three", "one")
 """Forms of an exported network's output; see `with_anchors`."""
 
@@ -93,10 +96,14 @@ def with_logits(model: "keras.Model") -> "keras.Model":
 
 
 def with_anchors(model: "keras.Model", layout: str = "three") -> "keras.Model":
-    """The same network as it is exported: with its anchors beside what it says of them.
+    """The same network as it is exported: offsets bounded, and its anchors beside what it says of them.
 
-    As "one" all columns of an int8 file share one scale. That is the offsets' range, some four times that of the
-    scores, so that scores have about 90 steps in place of 256; prefer "three" unless a reader wants it otherwise.
+    Nothing trains the offsets of background, and they reach far: on drawn scenes eleven sides of the anchor either way,
+    which an int8 file would spend its 256 steps on. Those of an object that overlaps the anchor by half are never more
+    than one side, so all are cut there (`REACH`); the convolutions do so at no cost.
+
+    As "one" all columns of an int8 file share one scale, of about 1/100, where scores by themselves have 1/256 and the
+    anchors of "three" are exact floats. Prefer "three" unless a reader wants it otherwise.
 
     Args:
         model: from `build_ssd`; all layers are shared.
@@ -111,7 +118,10 @@ def with_anchors(model: "keras.Model", layout: str = "three") -> "keras.Model":
         raise ValueError(f"unknown layout {layout!r}; choose from {', '.join(LAYOUTS)}")
     import keras
 
-    scores, offsets = model.outputs
+    scores = model.outputs[0]
+    bounded = [keras.ops.clip(model.get_layer(f"{OFFSETS}_{stride}").output, -REACH, REACH) for stride in STRIDES]
+    rows = [keras.layers.Reshape((-1, 4))(found) for found in bounded]
+    offsets = keras.layers.Concatenate(1, name=OFFSETS)(rows)
     anchors = _anchors_layer()(model.input_shape[1], name="anchors")(scores)
     outputs = [scores, offsets, anchors]
     if layout == "one":
