@@ -32,8 +32,8 @@ def encode(boxes: np.ndarray, anchors: np.ndarray, codec: str = "corners") -> np
         ValueError: unknown codec, an anchor without area, or for `centre` a box without area, whose logarithm isn't.
     """
     sizes = _sizes(anchors, "an anchor")
-    if _known(codec) == "corners":
-        return (boxes - anchors) / np.concatenate([sizes, sizes], axis=-1)
+    if known(codec) == "corners":
+        return (boxes - anchors) / sizes[..., [0, 1, 0, 1]]
     shift = (xyxy_to_cxcywh(boxes) - xyxy_to_cxcywh(anchors))[..., :2] / sizes
     stretch = np.log(_sizes(boxes, "a box") / sizes)
     return np.concatenate([shift, stretch], axis=-1) / np.array(VARIANCES, shift.dtype)
@@ -53,15 +53,17 @@ def decode(offsets: np.ndarray, anchors: np.ndarray, codec: str = "corners") -> 
     Raises:
         ValueError: unknown codec.
     """
-    if _known(codec) == "corners":
-        sizes = anchors[..., 2:] - anchors[..., :2]
-        return offsets * np.concatenate([sizes, sizes], axis=-1) + anchors
+    if known(codec) == "corners":
+        # Whole columns: NumPy would take several times as long over 18,070 rows of two.
+        width, height = anchors[..., 2] - anchors[..., 0], anchors[..., 3] - anchors[..., 1]
+        return offsets * np.stack([width, height, width, height], axis=-1) + anchors
     scaled = offsets * np.array(VARIANCES, offsets.dtype)
     middle, sizes = np.split(xyxy_to_cxcywh(anchors), 2, axis=-1)
     return cxcywh_to_xyxy(np.concatenate([middle + scaled[..., :2] * sizes, sizes * np.exp(scaled[..., 2:])], axis=-1))
 
 
-def _known(codec: str) -> str:
+def known(codec: str) -> str:
+    """The name itself; ValueError if it is none of `CODECS`."""
     if codec not in CODECS:
         raise ValueError(f"unknown codec {codec!r}; choose from {', '.join(CODECS)}")
     return codec

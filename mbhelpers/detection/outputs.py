@@ -7,7 +7,8 @@
 | post-processed | boxes (1, K, 4) yxyx, classes (1, K), scores (1, K), count (1,) | TFLite_Detection_PostProcess |
 
 C counts the classes without background, which the first column of the scores is. ST's card calls the width of the one
-tensor 8 + NC; that holds only if its NC counts the background.
+tensor 8 + NC; that holds only if its NC counts the background. Scores without a background column are read where the
+number of classes is given and says so.
 
 Which tensor is which is told from names where they say so, else from shapes, and where those are alike from what can
 only be one of them: anchors are boxes, each with an area, which offsets never all are; class numbers are whole.
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbhelpers.detection.boxes import swap_xy
-from mbhelpers.detection.codec import decode
+from mbhelpers.detection.codec import decode, known
 from mbhelpers.detection.nms import nms
 
 Outputs = Sequence[tuple[str, np.ndarray]]
@@ -27,8 +28,8 @@ Outputs = Sequence[tuple[str, np.ndarray]]
 
 _WORDS = {
     "anchors": ("anchor", "prior"),
-    "offsets": ("offset", "loc", "reg", "box"),
     "scores": ("score", "conf", "prob", "class"),
+    "offsets": ("offset", "locat", "regress", "box"),
 }
 """What the names of raw outputs contain; the first line that fits counts, so "anchor_boxes" are anchors."""
 
@@ -36,7 +37,7 @@ _WORDS_PROCESSED = {
     "count": ("num", "count", "postprocess:3"),
     "classes": ("class", "categor", "label", "postprocess:1"),
     "scores": ("score", "conf", "prob", "postprocess:2"),
-    "boxes": ("box", "loc", "postprocess"),
+    "boxes": ("box", "locat", "postprocess"),
 }
 
 
@@ -46,13 +47,24 @@ class Raw:
 
     Attributes:
         scores: (NA, C) float32, 0..1, without background.
-        boxes: (NA, 4) float32, xyxy, normalized, not clipped.
-        anchors: (NA, 4) float32, xyxy, normalized: those that the boxes were decoded with.
+        offsets: (NA, 4) float32, as the codec means them.
+        anchors: (NA, 4) float32, xyxy, normalized.
+        codec: one of `codec.CODECS`.
     """
 
     scores: np.ndarray
-    boxes: np.ndarray
+    offsets: np.ndarray
     anchors: np.ndarray
+    codec: str
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(NA, 4) float32, xyxy, normalized, not clipped."""
+        return self.boxes_at(slice(None))
+
+    def boxes_at(self, picked: np.ndarray | slice) -> np.ndarray:
+        """The boxes of some anchors; only a few of thousands have a score worth decoding them for."""
+        return decode(self.offsets[picked], self.anchors[picked], self.codec)
 
 
 @dataclass(frozen=True)
@@ -76,11 +88,11 @@ class Found:
 def read(
     outputs: Outputs, *, classes: int | None = None, anchors: np.ndarray | None = None, codec: str = "corners"
 ) -> Raw | Found:
-    """Find the tensors of a detector, check them, decode the boxes.
+    """Find the tensors of a detector and check them.
 
     Args:
         outputs: of one image, in any order.
-        classes: C, to be checked; None takes what comes.
+        classes: C, to be checked; scores of as many columns have no background. None takes what comes.
         anchors: (NA, 4) xyxy, such as `make_anchors(resolution)`, used instead of the file's own; their number is
             checked. None takes the file's own.
         codec: how the offsets are meant, one of `codec.CODECS`.
@@ -92,25 +104,28 @@ def read(
         ValueError: no known layout, or more than one way to read it (the message shows names and shapes); another
             number of classes or anchors than given; numbers that are not finite, or scores outside 0..1.
     """
-    named = [(name, np.asarray(array)) for name, array in outputs]
-    for name, array in named:
-        if array.dtype.kind != "f":
-            raise ValueError(f"{name} is {array.dtype}; dequantize it first: (number - zero point) * scale")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} holds numbers that are not finite (NaN); train or convert the model again")
+    if integers := [f"{name} {array.dtype}" for name, array in outputs if array.dtype.kind != "f"]:
+        raise ValueError(f"dequantize first, (number - zero point) * scale: {', '.join(integers)}")
+    named = [(name, array.astype(np.float32, copy=False)) for name, array in outputs]
     if len(named) == 4:
         return _post_processed(named, classes)
     scores, offsets, own = _raw_tensors(named)
-    if scores.shape[1] < 2 or classes not in (None, scores.shape[1] - 1):
-        wanted = "one class or more" if classes is None else f"{classes}"
-        raise ValueError(f"scores of {scores.shape[1] - 1} classes and background, not {wanted}; {_seen(named)}")
+    background = int(scores.shape[1] != classes)
+    if scores.shape[1] == background or classes not in (None, scores.shape[1] - background):
+        raise ValueError(
+            f"the scores' columns ({scores.shape[1]}) are not a background and {classes or 'one or more'} classes; "
+            f"correct classes=..., and pass it where there is no background; {_seen(named)}"
+        )
     if anchors is not None and len(anchors) != len(own):
         raise ValueError(
             f"the model has {len(own)} anchors, not {len(anchors)}; make them for the resolution of its input"
         )
-    _check_scores(scores, named)
+    _check_scores(scores)
+    known(codec)
     used = (own if anchors is None else anchors).astype(np.float32, copy=False)
-    return Raw(scores[:, 1:], decode(offsets, used, codec), used)
+    if not (np.isfinite(offsets).all() and np.isfinite(used).all()):
+        raise ValueError("an offset or anchor is not finite; train or convert the model again")
+    return Raw(scores[:, background:], offsets, used, codec)
 
 
 def detect(
@@ -132,8 +147,15 @@ def detect(
     if isinstance(raw, Found):
         kept = np.flatnonzero(raw.scores > score_threshold)[:limit]
         return Found(raw.boxes[kept], raw.scores[kept], raw.labels[kept])
-    kept, labels = nms(raw.boxes, raw.scores, score_threshold=score_threshold, iou_threshold=iou_threshold, limit=limit)
-    return Found(raw.boxes[kept], raw.scores[kept, labels], labels)
+    return suppress(raw, score_threshold=score_threshold, iou_threshold=iou_threshold, limit=limit)
+
+
+def suppress(raw: Raw, *, score_threshold: float = 0.001, iou_threshold: float = 0.5, limit: int | None = 100) -> Found:
+    """Decode the boxes above the score threshold and keep the best of those that overlap; arguments as `nms`."""
+    likely = np.flatnonzero(~(raw.scores.max(axis=1) <= score_threshold))  # NaN too, which `nms` refuses
+    boxes, scores = raw.boxes_at(likely), raw.scores[likely]
+    kept, labels = nms(boxes, scores, score_threshold=score_threshold, iou_threshold=iou_threshold, limit=limit)
+    return Found(boxes[kept], scores[kept, labels], labels)
 
 
 def _raw_tensors(named: Outputs) -> list[np.ndarray]:
@@ -141,14 +163,14 @@ def _raw_tensors(named: Outputs) -> list[np.ndarray]:
     shapes = [array.shape for _, array in named]
     if len(named) not in (1, 3) or any(len(shape) != 3 or shape[:2] != (1, shapes[0][1]) for shape in shapes):
         raise ValueError(
-            "expected one image's scores, offsets and anchors (1, NA, ...), the same as one tensor, or the four tensors "
-            f"of TFLite_Detection_PostProcess; {_seen(named)}"
+            "expected scores, offsets and anchors (1, NA, ...) of one image, the same as one tensor, or the four "
+            f"tensors of TFLite_Detection_PostProcess; {_seen(named)}"
         )
     if len(named) == 1:
-        width = shapes[0][2] - 8
-        return np.split(named[0][1][0], [width, width + 4], axis=1) if width > 0 else [np.zeros((1, 0))] * 3
-    by_name = _by_name(named, _WORDS)
-    found = by_name or _by_shape(named)
+        if (width := shapes[0][2] - 8) < 1:
+            raise ValueError(f"expected columns of scores, 4 of offsets and 4 of anchors; {_seen(named)}")
+        return np.split(named[0][1][0], [width, width + 4], axis=1)
+    found = _by_name(named, _WORDS) or _by_shape(named)
     if any(found[role].shape[1] != 4 for role in ("offsets", "anchors")):
         raise ValueError(f"offsets and anchors must have four columns; {_seen(named)}")
     return [found[role] for role in ("scores", "offsets", "anchors")]
@@ -175,15 +197,17 @@ def _post_processed(named: Outputs, classes: int | None) -> Found:
     if any(found[role].shape != shape for role, shape in shapes.items()):
         raise ValueError(f"expected boxes (1, K, 4), classes (1, K), scores (1, K) and count (1,); {_seen(named)}")
     number, numbers = float(found["count"]), found["classes"]
-    if number != int(number) or not 0 <= number <= slots:
+    if not (0 <= number <= slots and number == int(number)):
         raise ValueError(f"a count of {number:g} detections in {slots} places; {_seen(named)}")
-    numbers, scores = numbers[: int(number)], found["scores"][: int(number)]
-    if (numbers != np.floor(numbers)).any() or (numbers < 0).any() or (numbers >= (classes or np.inf)).any():
-        raise ValueError(f"classes must be whole numbers from 0 to {classes or '...'}, not {np.unique(numbers)[:5]}")
-    _check_scores(scores, named)
+    rows = slice(int(number))
+    boxes, numbers, scores = found["boxes"][rows], numbers[rows], found["scores"][rows]
+    _check_scores(scores)
+    if not np.isfinite(boxes).all():
+        raise ValueError("a box is not finite; train or convert the model again")
+    if not ((numbers == np.floor(numbers)) & (numbers >= 0) & (numbers < (classes or np.inf))).all():
+        raise ValueError(f"classes are whole numbers from 0, below {classes or 'any'}, not {np.unique(numbers)[:5]}")
     order = np.argsort(-scores, kind="stable")
-    boxes = swap_xy(found["boxes"][order]).astype(np.float32, copy=False)
-    return Found(boxes, scores[order], numbers[order].astype(np.int64))
+    return Found(swap_xy(boxes[order]), scores[order], numbers[order].astype(np.int64))
 
 
 def _processed_by_shape(named: Outputs) -> dict[str, np.ndarray]:
@@ -192,7 +216,7 @@ def _processed_by_shape(named: Outputs) -> dict[str, np.ndarray]:
     count = [array[0] for _, array in named if array.ndim == 1 and len(array) == 1]
     others = [array[0] for _, array in named if array.ndim == 2 and len(array) == 1]
     if (len(boxes), len(count), len(others)) == (1, 1, 2):
-        number = int(count[0])
+        number = int(np.nan_to_num(count[0]))  # which is checked later
         whole = [bool((array[:number] == np.floor(array[:number])).all()) for array in others]
         if number == 0 or whole[0] != whole[1]:
             classes = int(whole[1] and not whole[0])
@@ -211,11 +235,12 @@ def _by_name(named: Outputs, words: dict[str, tuple[str, ...]]) -> dict[str, np.
     return {role: array[0] for role, (_, array) in zip(roles, named, strict=True)}
 
 
-def _check_scores(scores: np.ndarray, named: Outputs) -> None:
-    if scores.size and not (scores.min() >= 0 and scores.max() <= 1 + 1e-3):
-        raise ValueError(
-            f"scores of {scores.min():g} to {scores.max():g} are no probabilities; apply the softmax first; {_seen(named)}"
-        )
+def _check_scores(scores: np.ndarray) -> None:
+    low, high = np.min(scores, initial=0), np.max(scores, initial=0)
+    if np.isnan(low):
+        raise ValueError("a score is not a number (NaN); train or convert the model again")
+    if low < 0 or high > 1 + 1e-3:
+        raise ValueError(f"scores of {low:g} to {high:g} are no probabilities; apply the softmax first")
 
 
 def _seen(named: Outputs) -> str:
