@@ -300,14 +300,16 @@ def outputs_of(content: bytes, image: np.ndarray) -> list[tuple[str, np.ndarray]
 
 @pytest.mark.parametrize("layout", ["three", "one"])
 def test_files_say_what_the_model_says(trained, layout):
-    from mbhelpers.models.ssd import with_anchors
-    from mbhelpers.quantization.tflite import float_operators, to_float, to_int8
+    from mbhelpers.models.ssd import REACH, with_anchors
+    from mbhelpers.quantization.tflite import float_operators, quantized_tensors, to_float, to_int8
 
     model, data = trained
     record = Record(("square", "other"), preset("mbhelpers", SIDE))
     exported = with_anchors(model, layout)
     said = model.predict(data.images[:1], verbose=0)
-    wanted = read([("scores", said[0]), ("offsets", said[1]), ("anchors", ANCHORS[None])], classes=CLASSES)
+    offsets = said[1].clip(-REACH, REACH)
+    assert (offsets != said[1]).any(), "the model's own are not bounded, or this shows nothing"
+    wanted = read([("scores", said[0]), ("offsets", offsets), ("anchors", ANCHORS[None])], classes=CLASSES)
     content = to_float(exported, record)
     found = read(outputs_of(content, data.images[0]), classes=CLASSES)
     for name in ("scores", "boxes", "anchors"):
@@ -316,11 +318,16 @@ def test_files_say_what_the_model_says(trained, layout):
     content = to_int8(exported, record, data.images)
     assert float_operators(content) == []
     assert "RESIZE_BILINEAR" in tiny.operators(content)
+    assert {"MINIMUM", "MAXIMUM", "RELU_N1_TO_1"}.isdisjoint(tiny.operators(content)), "the bounds cost an operator"
     outputs = outputs_of(content, data.images[0])
+    outputs[0][1][..., : 1 + CLASSES].clip(0, 1, out=outputs[0][1][..., : 1 + CLASSES])  # half a step over 1, as "one"
     found = read(outputs, classes=CLASSES)
     if layout == "three":
         assert [name for name, _ in outputs] == ["scores", "offsets", "anchors"]
         np.testing.assert_array_equal(found.anchors, ANCHORS)
+        scales = [told["scales"] for told in quantized_tensors(content) if told["shape"] == [1, len(ANCHORS), 4]]
+        assert scales
+        assert max(max(scale) for scale in scales) <= 2 * REACH / 255 + 1e-6
     else:
         assert [array.shape for _, array in outputs] == [(1, len(ANCHORS), 1 + CLASSES + 8)]
         np.testing.assert_allclose(found.anchors, ANCHORS, atol=0.05)
