@@ -87,7 +87,7 @@ def build_classifier(
         )
     side = preprocessing.resolution
     backbone = build_backbone(alpha, side, weights, architecture)
-    pixels, values = _pixels_to_values(preprocessing)
+    pixels, values = pixels_to_values(preprocessing)
     features = backbone(values)
     features = keras.layers.GlobalAveragePooling2D(name="pool")(features)
     features = keras.layers.Dropout(dropout, name="dropout")(features)
@@ -139,11 +139,11 @@ def build_imagenet(
     network = _load_network(architecture, alpha, resolution, found, classes)
     import keras
 
-    pixels, values = _pixels_to_values(preprocessing)
+    pixels, values = pixels_to_values(preprocessing)
     return keras.Model(pixels, network(values), name=f"{architecture}_{alpha}_{resolution}")
 
 
-def _pixels_to_values(preprocessing: Preprocessing) -> tuple["keras.KerasTensor", "keras.KerasTensor"]:
+def pixels_to_values(preprocessing: Preprocessing) -> tuple["keras.KerasTensor", "keras.KerasTensor"]:
     """The input of a model, and what its Rescaling layer makes of it."""
     import keras
 
@@ -252,5 +252,6 @@ def without_rescaling(model: "keras.Model", preprocessing: Preprocessing) -> "ke
         for layer in model.layers[len(rescalings) :]:
             scores = layer(scores)
     else:
-        scores = keras.Model(first, model.outputs[0])(values, training=False)
+        outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
+        scores = keras.Model(first, outputs)(values, training=False)
     return keras.Model(values, scores, name=model.name)

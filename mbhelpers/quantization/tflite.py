@@ -11,7 +11,7 @@ from mbhelpers.models.families import without_rescaling
 from mbhelpers.native import load_tensorflow, quietly, reason, tflite_converters
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.quantization.bias import correct_biases
-from mbhelpers.quantization.grid import keep_grid, keeps_grid
+from mbhelpers.quantization.grid import keep_grid, keeps_grid, pack
 from mbhelpers.quantization.ranges import with_ranges
 from mbhelpers.quantization.repair import REPAIRS, repaired
 from mbhelpers.records import Record, add_to_tflite
@@ -49,7 +49,7 @@ def to_float(model: "keras.Model", record: Record, *, weights: str = "float32") 
         making.optimizations = [tf.lite.Optimize.DEFAULT]
     if weights == "float16":
         making.target_spec.supported_types = [tf.float16]
-    return add_to_tflite(_convert(making.convert), record)
+    return add_to_tflite(_named(_convert(making.convert), model), record)
 
 
 def to_int8(
@@ -127,7 +127,7 @@ def to_int8(
         told["kept_channels"] = kept
     if "biases" in repairs:
         content, told["corrected_layers"] = correct_biases(content, reference, pixels, record.preprocessing)
-    return add_to_tflite(content, replace(record, made=record.made | {"int8": told}))
+    return add_to_tflite(_named(content, model), replace(record, made=record.made | {"int8": told}))
 
 
 def float_operators(content: bytes) -> list[str]:
@@ -189,6 +189,18 @@ def _convert(convert: Callable[[], bytes], way_out: str = "") -> bytes:
         raise ValueError(
             f"the model has an operator that TFLite cannot express so ({reason(error)}); replace it{way_out}"
         ) from error
+
+
+def _named(content: bytes, model: "keras.Model") -> bytes:
+    """The same file; the outputs of a model with several have the names of its layers, where all were "Identity"."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    if len(model.outputs) == 1:
+        return content
+    graph = schema.ModelT.InitFromPackedBuf(content, 0)
+    for output, name in zip(graph.subgraphs[0].outputs, model.output_names, strict=True):
+        graph.subgraphs[0].tensors[output].name = name.encode()
+    return pack(graph)
 
 
 def chosen_repairs(granularity: str, repairs: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The fit loop: Keras' own, with a state on disk that a killed run goes on from."""
+"""Classifiers are trained: on images, or on what a frozen backbone says of them."""
 
 import zlib
 from collections.abc import Callable
@@ -9,17 +9,16 @@ import numpy as np
 
 from mbhelpers.data.pipeline import check_pixels, ordered_batches, steps_per_epoch, training_batches
 from mbhelpers.native import load_tensorflow
-from mbhelpers.training.devices import half_precision, has_gpu
-from mbhelpers.training.fused_norm import flat_layers, fused_batch_norm
+from mbhelpers.training.devices import has_gpu
+from mbhelpers.training.loop import STATE, check_monitor, discard_state, train
 from mbhelpers.training.losses import accuracy, labels_loss, make_loss, make_targets
-from mbhelpers.training.optimizers import make_optimizer
 from mbhelpers.training.recipes import Recipe
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-STATE = "training_state.npz"
+__all__ = ["STATE", "discard_state", "fit", "fit_on_features", "split_classifier"]
 
 
 def fit(
@@ -169,11 +168,6 @@ def split_classifier(model: "keras.Model") -> tuple["keras.Model", "keras.Model"
         return keras.Model(model.inputs, pooled), keras.Model(features, scores)
 
 
-def discard_state(folder: Path) -> None:
-    """Remove the state of a training run whose model has been saved."""
-    (folder / STATE).unlink(missing_ok=True)
-
-
 def _check_labels(labels: np.ndarray, n: int, outputs: int) -> None:
     classes = max(2, outputs)
     if len(labels) != n or n == 0:
@@ -210,45 +204,26 @@ def _train(
     taught: np.ndarray | None,
     identity: dict[str, Any],
 ) -> list[dict[str, float]]:
-    """The loop, for batches of anything: `batches(e)` gives those from epoch e on, (inputs, labels)."""
+    """Train with labels, for batches of anything: `batches(e)` gives those from epoch e on, (inputs, labels)."""
     import keras
 
-    from mbhelpers.training.keeper import Keeper
-
     outputs = model.output_shape[1]
-    if validation is None and recipe.monitor != "none":
-        raise ValueError(
-            f"the recipe keeps the epoch of the best {recipe.monitor}; give validation images, or set "
-            "its monitor to none"
-        )
+    check_monitor(recipe, validation is not None)
     _check_taught(taught, recipe, steps, outputs)
-    _set_batch_norm(model, recipe)
-    identity |= {"recipe": recipe.to_json(), "parameters": model.count_params(), "half": half}
-    identity |= {"taught": None if taught is None else zlib.crc32(np.asarray(taught[0]).tobytes())}
-    with half_precision(model, half), fused_batch_norm(model):
-        _compile(model, recipe, half)
-        keeper = Keeper(model, recipe, folder / STATE, steps=steps, identity=identity)
-        if not keeper.finished():
-            data = _make_data(batches, validation, recipe, len(keeper.history), steps, outputs, taught)
-            model.fit(
-                data[0],
-                validation_data=data[1],
-                epochs=recipe.epochs,
-                initial_epoch=len(keeper.history),
-                steps_per_epoch=steps,
-                shuffle=False,  # the batches are shuffled already
-                verbose=0,
-                callbacks=[
-                    keeper,
-                    keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
-                    keras.callbacks.TerminateOnNaN(),
-                ],
-            )
-            keeper.raise_if_broken()
-    model.set_weights(keeper.best)
+    history = train(
+        model,
+        lambda first: _make_data(batches, validation, recipe, first, steps, outputs, taught),
+        recipe,
+        folder,
+        steps=steps,
+        loss=make_loss(recipe, outputs),
+        metrics=[keras.metrics.MeanMetricWrapper(accuracy, "accuracy")],
+        half=half,
+        identity=identity | {"taught": None if taught is None else zlib.crc32(np.asarray(taught[0]).tobytes())},
+    )
     # A saved model names how it was compiled, and must load where ours is not known.
     model.compile(loss=labels_loss(recipe, outputs), metrics=["accuracy"], jit_compile=False)
-    return keeper.history
+    return history
 
 
 def _make_data(
@@ -295,26 +270,3 @@ def _entries(arrays: tuple[np.ndarray, ...], first: int, end: int) -> "tf.data.D
 
     numbers = tf.data.Dataset.range(first, end)
     return numbers.map(entry, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
-
-
-def _set_batch_norm(model: "keras.Model", recipe: Recipe) -> None:
-    import keras
-
-    for layer in flat_layers(model):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = recipe.batch_norm_momentum
-            if recipe.batch_norm == "freeze":
-                layer.trainable = False
-
-
-def _compile(model: "keras.Model", recipe: Recipe, half: bool) -> None:
-    import keras
-
-    with model.distribute_strategy.scope():
-        optimizer = make_optimizer(recipe, model)
-        model.compile(
-            optimizer=keras.optimizers.LossScaleOptimizer(optimizer) if half else optimizer,
-            loss=make_loss(recipe, model.output_shape[1]),
-            metrics=[keras.metrics.MeanMetricWrapper(accuracy, "accuracy")],
-            jit_compile=False,  # XLA makes depthwise training about ten times slower on a CPU
-        )

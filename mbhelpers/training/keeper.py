@@ -193,7 +193,7 @@ class Keeper(keras.callbacks.Callback):
             self.best = self.net.get_weights()
             self.averages.swap()
         self._save()
-        measure = "val_accuracy" if "val_accuracy" in line else "accuracy"
+        measure = next(name for name in ("val_accuracy", "accuracy", "val_loss", "loss") if name in line)
         self.bar.set_postfix_str(
             f"epoch {epoch + 1}/{self.recipe.epochs}, {measure} {line[measure]:.3f}", refresh=False
         )
