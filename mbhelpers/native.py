@@ -72,7 +72,7 @@ def tflite_converters(network: "keras.Model", shape: tuple[int | None, ...]) -> 
 
     def converter() -> Any:
         made = tf.lite.TFLiteConverter.from_concrete_functions([frozen], network)
-        made.experimental_lower_to_saved_model = False
+        made.experimental_lower_to_saved_model = False  # which would save and load it after all
         return made
 
     return converter

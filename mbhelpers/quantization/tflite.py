@@ -92,7 +92,7 @@ def to_int8(
     check_calibration(calibration, record.preprocessing)
     load_tensorflow()
     import tensorflow as tf
-    from tensorflow.lite.python.convert import mlir_quantize
+    from tensorflow.lite.python.convert import mlir_quantize  # what the converter calls behind its own calibrator
 
     check_finite(model)
     pixels = span(calibration)
