@@ -67,8 +67,9 @@ def tflite_converters(network: "keras.Model", shape: tuple[int | None, ...]) -> 
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     compute = tf.function(lambda image: network(image, training=False), autograph=False)
-    traced = compute.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="image"))
-    frozen = convert_variables_to_constants_v2(traced)
+    with quietly():
+        traced = compute.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="image"))
+        frozen = convert_variables_to_constants_v2(traced)
 
     def converter() -> Any:
         made = tf.lite.TFLiteConverter.from_concrete_functions([frozen], network)
