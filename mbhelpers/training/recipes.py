@@ -51,7 +51,8 @@ class Recipe:
         passes: 0 augments every epoch anew. With n, epochs repeat the views of the first n in turn, so that what a
             frozen network says of them is computed once.
         teacher: the row whose model teaches this one, without its data set, such as
-            "mobilenet_v2_1.0_224_tl"; empty for none. Needs `passes`. The teacher's own row is trained without.
+            "mobilenet_v2_1.0_224_tl"; empty for none. Needs `passes`. The teacher's own row is trained without. In
+            quantization-aware training it is "itself", the float model.
         distillation: share of the loss that compares with the teacher's scores; the rest compares with the labels.
         temperature: logits of both are divided by it before they are compared.
         augmentation: random changes of the training images.
