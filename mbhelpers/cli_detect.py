@@ -17,7 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program t
 
 
 def detect(
-    model: Annotated[Path, typer.Argument(help=".tflite, with raw outputs or with suppression inside")],
+    model: Annotated[Path, typer.Argument(help=".tflite, with raw outputs or with suppression inside; or our .keras")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG, BMP or WebP files.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A folder for the pictures with their boxes drawn.")
@@ -51,7 +51,7 @@ def detect(
 
 
 def evaluate_detections(
-    model: Annotated[Path, typer.Argument(help=".tflite, with raw outputs or with suppression inside")],
+    model: Annotated[Path, typer.Argument(help=".tflite, with raw outputs or with suppression inside; or our .keras")],
     annotations: Annotated[Path, typer.Argument(metavar="ANNOTATIONS.json", help="In COCO's format.")],
     images: Annotated[Path, typer.Argument(metavar="IMAGES_DIR", help="The folder of the images it names.")],
     classes: Annotated[

@@ -70,6 +70,11 @@ class Row:
             variant=part["variant"] or "",
         )
 
+    @property
+    def detects(self) -> bool:
+        """Whether the row is a detector's: boxes, not one class an image."""
+        return self.architecture.startswith("ssd_")
+
     def __str__(self) -> str:
         """The row's name, which `parse` reads back."""
         stem = f"{self.dataset}/{self.architecture}_{self.alpha}_{self.resolution}"

@@ -15,6 +15,9 @@ from mbhelpers.rows import Row
 RECIPES_OF = ("ours", "st", "slim")
 """Whose recipe a run trains with."""
 
+DETECTOR = "coco2017_person/ssd_mobilenet_v2_fpnlite_0.35_192"
+"""A row that errors name as an example."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -93,14 +96,13 @@ def open_run(
         recipe: "ours", or the published one of "st" or "slim".
 
     Raises:
-        ValueError: the row is malformed or a classifier's without a variant, the recipe is unknown, or the folder
-            holds a run made otherwise.
+        ValueError: the row is malformed, a classifier's without a variant or a detector's with one, or of data for
+            the other of the two; the recipe is unknown, or the folder holds a run made otherwise.
     """
     parsed = Row.parse(row)
     if recipe not in RECIPES_OF:
         raise ValueError(f"unknown recipe {recipe!r}; choose from {', '.join(RECIPES_OF)}")
-    if not parsed.variant and not parsed.architecture.startswith("ssd_"):
-        raise ValueError(f"{parsed} names no variant; add _tfs, _tl or _fft")
+    _check_task(parsed)
     short = settings.smoke(smoke)
     if data_dir is None and short:
         data_dir = settings.SAMPLE
@@ -121,6 +123,18 @@ def open_run(
     )
     _hold(run)
     return run
+
+
+def _check_task(row: Row) -> None:
+    """Refuse a classifier without a variant, a detector with one, and either on the other's data."""
+    if not row.detects and row.dataset.startswith("coco2017_"):
+        raise ValueError(f"{row.dataset} has boxes; take a detector's row, such as {DETECTOR}, or coco_person")
+    if row.detects and not row.dataset.startswith(("coco2017_", "custom")):
+        raise ValueError(f"{row.dataset} has no boxes to detect; take a row such as {DETECTOR}")
+    if row.detects and row.variant:
+        raise ValueError(f"{row}: detectors have no variants; leave _{row.variant} out")
+    if not row.detects and not row.variant:
+        raise ValueError(f"{row} names no variant; add _tfs, _tl or _fft")
 
 
 def _hold(run: Run) -> None:

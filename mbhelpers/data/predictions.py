@@ -1,9 +1,14 @@
 """What a detector found in images, as arrays: the counterpart of `Detections`, which holds what is there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from mbhelpers.files import replacing
+
+_FIELDS = ("first", "boxes", "scores", "labels")
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,11 @@ class Predictions:
         """(M,) int64: the image that each box belongs to."""
         return np.repeat(np.arange(len(self)), np.diff(self.first))
 
+    def head(self, most: int) -> "Predictions":
+        """The first so many boxes of each image; a detector's are the surest."""
+        parts = [slice(part.start, min(part.stop, part.start + most)) for part in map(self.of, range(len(self)))]
+        return self.from_images([(self.boxes[part], self.scores[part], self.labels[part]) for part in parts])
+
     def select(self, images: np.ndarray) -> "Predictions":
         """The same for only these images, in this order.
 
@@ -82,6 +92,19 @@ class Predictions:
         """
         parts = [self.of(image) for image in np.asarray(images).tolist()]
         return self.from_images([(self.boxes[part], self.scores[part], self.labels[part]) for part in parts])
+
+
+def save_predictions(path: Path, paths: np.ndarray, found: Mapping[str, Predictions]) -> None:
+    """Keep what several detectors, by name, found in the same images, and the names of these, in one .npz file."""
+    arrays = {f"{name}_{field}": getattr(one, field) for name, one in found.items() for field in _FIELDS}
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, paths=paths, **arrays)  # type: ignore[arg-type]
+
+
+def load_predictions(path: Path, name: str) -> Predictions:
+    """What `save_predictions` kept of one detector."""
+    with np.load(path) as kept:
+        return Predictions(**{field: kept[f"{name}_{field}"] for field in _FIELDS})
 
 
 def _refuse(wrong: np.ndarray, what: str) -> None:

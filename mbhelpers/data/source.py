@@ -95,9 +95,13 @@ def _say_what_is_lacking(images: ImageFolder, layout: str) -> None:
 def load_detections(dataset: str, data_dir: Path | str | None) -> Detections:
     """The boxes of a detection set, of its own categories only; for COCO person, those of persons.
 
+    Your own ("custom") are all that your folder has in COCO's layout: `annotations/instances_NAME.json` and `NAME/`.
+
     Raises:
         ValueError: the data set has no boxes, or its folder holds none; or as `locate` and `coco.read_folder`.
     """
+    if dataset == "custom":
+        return coco.read_folder(locate(dataset, data_dir))
     known = catalog.find(dataset)
     if known.layout != "coco":
         with_boxes = ", ".join(name for name, other in catalog.CATALOG.items() if other.layout == "coco")

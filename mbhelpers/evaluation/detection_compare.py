@@ -46,13 +46,11 @@ def compare_detections(
 
     Source: B. Efron, Bootstrap methods: another look at the jackknife, 1979.
     """
-    if repeats < 1:
-        raise ValueError(f"{repeats} repeats give no interval; pass 1000")
+    weights = _drawn(found, repeats, seed)
     both = [pair(found, predictions, protocol) for predictions in (first, second)]
     aps = [class_aps(found, pairs, protocol) for pairs in both]
     if np.isnan(aps[0]).all():
         raise ValueError(f"no true box in {len(found)} images: AP is not defined; check categories and crowds")
-    weights = np.random.default_rng(seed).multinomial(len(found), np.full(len(found), 1 / len(found)), repeats).T
     drawn = [resampled_aps(found, pairs, protocol, weights) for pairs in both]
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(drawn[1] - drawn[0], (tail, 1 - tail)).tolist()
@@ -67,6 +65,31 @@ def compare_detections(
         "interval": (low, high),
         "inside_noise": low <= 0 <= high,
     }
+
+
+def ap_interval(
+    found: Detections,
+    predictions: Predictions,
+    protocol: Protocol = ST,
+    *,
+    repeats: int = 1000,
+    seed: int = 2026,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """The percentile interval of one detector's AP by drawing images again; arguments and errors as above."""
+    aps = resampled_aps(found, pair(found, predictions, protocol), protocol, _drawn(found, repeats, seed))
+    if np.isnan(aps).all():
+        raise ValueError(f"no true box in {len(found)} images: AP is not defined; check categories and crowds")
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(aps, (tail, 1 - tail)).tolist()
+    return low, high
+
+
+def _drawn(found: Detections, repeats: int, seed: int) -> np.ndarray:
+    """(N, repeats): how often each image is in each set drawn from them."""
+    if repeats < 1:
+        raise ValueError(f"{repeats} repeats give no interval; pass 1000")
+    return np.random.default_rng(seed).multinomial(len(found), np.full(len(found), 1 / len(found)), repeats).T
 
 
 def resampled_aps(found: Detections, pairs: Pairs, protocol: Protocol, weights: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ def evaluate_detector(
     """Measure one detector on one annotated set.
 
     Args:
-        model: .tflite, or a detector of one.
+        model: .tflite or .keras, or a detector of one.
         annotations: in COCO's format.
         images: the folder of the images that it names.
         classes: its categories in the model's order, for a file that names none; of a model of one class, or where

@@ -15,7 +15,7 @@ def detect_images(
     """Find objects in some images.
 
     Args:
-        model: .tflite, or a detector of one.
+        model: .tflite or .keras, or a detector of one.
         images: files that Pillow can read.
         threshold: the lowest score to tell of, 0 to 1.
         **options: of `Detector`, such as classes; only with a file.

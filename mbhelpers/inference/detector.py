@@ -1,25 +1,28 @@
 """A detector's file: pictures in, boxes in the picture out, whatever the layout of its outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mbhelpers.data.class_names import few
 from mbhelpers.data.pipeline import check_pixels
 from mbhelpers.data.predictions import Predictions
-from mbhelpers.detection.boxes import clip
-from mbhelpers.detection.outputs import Found, Outputs, Raw, detect, read
+from mbhelpers.detection.boxes import area, clip
+from mbhelpers.detection.outputs import Found, Outputs, Raw, detect, read, suppress
 from mbhelpers.inference.predictor import as_input
 from mbhelpers.native import quietly
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.preprocessing import preset as contract_of
 from mbhelpers.records import read_record
 
+if TYPE_CHECKING:
+    import keras
+
 
 class Detector:
-    """A .tflite detector, float or int8, ready to run.
+    """A detector ready to run: a .tflite file, float or int8, or a .keras file of `models.ssd.build_ssd`.
 
     Attributes:
         path: the file.
@@ -41,7 +44,7 @@ class Detector:
         """Open a file.
 
         Args:
-            path: .tflite, with raw outputs or with suppression inside; see `detection.outputs`.
+            path: .tflite, with raw outputs or with suppression inside, see `detection.outputs`; or .keras.
             classes: names, for a file that carries none.
             preset: how pictures are prepared, for a file without a record; "st" if nothing says.
             resize: likewise, "nearest" or "bilinear".
@@ -50,30 +53,15 @@ class Detector:
         Raises:
             ValueError: the file is missing, broken or no detector, or contradicts what was passed.
         """
-        from ai_edge_litert.interpreter import Interpreter
-
         self.path = Path(path)
-        if self.path.suffix != ".tflite":
-            raise ValueError(f"{self.path.name} is no .tflite file; export the detector first")
+        if self.path.suffix not in _NETWORKS:
+            raise ValueError(f"{self.path.name} is no file of a detector; its suffix must be .keras or .tflite")
         record = read_record(self.path)
-        try:
-            with quietly():
-                self._interpreter = Interpreter(model_path=str(self.path), num_threads=threads)
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(f"{self.path} cannot be loaded by LiteRT ({error}); make it again") from error
-        inputs, self._ends = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        shape = tuple(int(n) for n in inputs[0]["shape"])
-        if len(inputs) != 1 or len(shape) != 4 or shape[0] != 1 or shape[1] != shape[2] or shape[3] != 3:
-            raise ValueError(f"{self.path} takes {shape}; a detector takes one picture, (1, side, side, 3)")
-        if len(self._ends) == 1 and len(self._ends[0]["shape"]) < 3:
-            raise ValueError(
-                f"{self.path} gives {tuple(map(int, self._ends[0]['shape']))}, as a classifier does; "
-                "take `mbhelpers classify` or `evaluate` for it"
-            )
-        self._input, self.resolution = inputs[0], shape[1]
+        self._network = _NETWORKS[self.path.suffix](self.path, threads)
+        self.resolution = self._network.side
         self.preprocessing_assumed = record is None and preset is None
-        self.preprocessing = _contract(self.path, record.preprocessing if record else None, preset, resize, self._input)
+        own = record.preprocessing if record else None
+        self.preprocessing = _contract(self.path, own, preset, resize, self._network.entry)
         if record and record.classes and classes and tuple(classes) != record.classes:
             raise ValueError(f"{self.path} carries its own classes, {few(record.classes)}; pass no others")
         self.classes = record.classes if record and record.classes else tuple(classes)
@@ -96,16 +84,7 @@ class Detector:
     def outputs(self, pixels: np.ndarray) -> Outputs:
         """The file's own outputs for one picture, uint8 (side, side, 3): name and content, dequantized to float32."""
         check_pixels(pixels[None], self.resolution)
-        entry = self._input
-        self._interpreter.set_tensor(entry["index"], as_input(pixels, entry["dtype"], self.preprocessing)[None])
-        self._interpreter.invoke()
-        found = []
-        for end in self._ends:
-            values, (scale, zero) = self._interpreter.get_tensor(end["index"]), end["quantization"]
-            if values.dtype != np.float32:
-                values = (values.astype(np.float32) - zero) * np.float32(scale)
-            found.append((end["name"], values))
-        return found
+        return self._network(pixels, self.preprocessing)
 
     def detect(self, pixels: np.ndarray, **options: Any) -> Found:
         """Boxes in one picture of the detector's size, uint8 (side, side, 3), as shares of it; not clipped.
@@ -133,9 +112,92 @@ class Detector:
             pixels, sizes[k] = self.preprocessing.load_with_size(root / path)
             found = self.detect(pixels, **options)
             boxes = clip(self.preprocessing.boxes_to_picture(found.boxes, *sizes[k].tolist()))
-            whole = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+            whole = area(boxes) > 0
             images.append((boxes[whole], found.scores[whole], found.labels[whole]))
         return Predictions.from_images(images), sizes
+
+
+def find_objects(model: "keras.Model", images: np.ndarray, **options: Any) -> Predictions:
+    """What a Keras detector finds in images of its size, as shares of them; boxes without area are left out.
+
+    Args:
+        model: from `models.ssd.with_anchors`, with three outputs.
+        images: uint8, (N, side, side, 3).
+        **options: of `detection.outputs.suppress`: score_threshold, iou_threshold, limit.
+    """
+    check_pixels(images, model.input_shape[1])
+    told = []
+    for scores, offsets, anchors in zip(*model.predict(images, batch_size=32, verbose=0), strict=True):
+        found = suppress(Raw(scores[:, 1:], offsets, anchors, "corners"), **options)
+        boxes = clip(found.boxes)
+        whole = area(boxes) > 0
+        told.append((boxes[whole], found.scores[whole], found.labels[whole]))
+    return Predictions.from_images(told)
+
+
+class _LiteRT:
+    """A .tflite file in LiteRT."""
+
+    def __init__(self, path: Path, threads: int):
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            with quietly():
+                self.interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                self.interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"{path} cannot be loaded by LiteRT ({error}); make it again") from error
+        inputs, self.ends = self.interpreter.get_input_details(), self.interpreter.get_output_details()
+        shape = tuple(int(n) for n in inputs[0]["shape"])
+        if len(inputs) != 1 or len(shape) != 4 or shape[0] != 1 or shape[1] != shape[2] or shape[3] != 3:
+            raise ValueError(f"{path} takes {shape}; a detector takes one picture, (1, side, side, 3)")
+        if len(self.ends) == 1 and len(self.ends[0]["shape"]) < 3:
+            raise _classifier(path, tuple(map(int, self.ends[0]["shape"])))
+        self.entry, self.side = inputs[0], shape[1]
+
+    def __call__(self, pixels: np.ndarray, preprocessing: Preprocessing) -> Outputs:
+        self.interpreter.set_tensor(self.entry["index"], as_input(pixels, self.entry["dtype"], preprocessing)[None])
+        self.interpreter.invoke()
+        found = []
+        for end in self.ends:
+            values, (scale, zero) = self.interpreter.get_tensor(end["index"]), end["quantization"]
+            if values.dtype != np.float32:
+                values = (values.astype(np.float32) - zero) * np.float32(scale)
+            found.append((end["name"], values))
+        return found
+
+
+class _Keras:
+    """A .keras file of `build_ssd`, which rescales pixels itself; with its anchors, as it is exported."""
+
+    def __init__(self, path: Path, threads: int):
+        from mbhelpers.models.load import load_keras
+        from mbhelpers.models.ssd import is_ssd, with_anchors
+
+        model = load_keras(path)
+        if not is_ssd(model):
+            raise _classifier(path, model.output_shape)
+        model = with_anchors(model)
+        self.names, self.side = model.output_names, int(model.input_shape[1])
+        self.entry = {"shape": (1, *model.input_shape[1:]), "dtype": np.float32, "quantization": (0.0, 0)}
+        self.call = _traced(model)
+
+    def __call__(self, pixels: np.ndarray, preprocessing: Preprocessing) -> Outputs:
+        return list(zip(self.names, map(np.asarray, self.call(pixels[None].astype(np.float32))), strict=True))
+
+
+_NETWORKS: dict[str, Any] = {".tflite": _LiteRT, ".keras": _Keras}
+
+
+def _traced(model: Any) -> Callable[[np.ndarray], Any]:
+    """One picture through a model without its training parts; op by op that takes three times as long."""
+    import tensorflow as tf
+
+    return tf.function(lambda pixels: model(pixels, training=False), jit_compile=False)
+
+
+def _classifier(path: Path, shape: Any) -> ValueError:
+    return ValueError(f"{path} gives {shape}, as a classifier does; take `mbhelpers classify` or `evaluate` for it")
 
 
 def _contract(

@@ -88,6 +88,11 @@ def build_ssd(
     return keras.Model(pixels, outputs, name=f"ssd_mobilenet_v2_fpnlite_{alpha}_{side}")
 
 
+def is_ssd(model: "keras.Model") -> bool:
+    """Whether a model is one of `build_ssd`."""
+    return {SCORES, LOGITS, OFFSETS} <= {layer.name for layer in model.layers} and len(model.outputs) == 2
+
+
 def with_logits(model: "keras.Model") -> "keras.Model":
     """The same network with the scores before the softmax, to be trained; all layers are shared."""
     import keras

@@ -8,9 +8,13 @@ import numpy as np
 
 from mbhelpers.data import source
 from mbhelpers.data.pipeline import load_images
+from mbhelpers.data.predictions import load_predictions
+from mbhelpers.evaluation.detection import pooled_curve
 from mbhelpers.files import read_json
 from mbhelpers.preprocessing import preset
 from mbhelpers.reporting import plots
+from mbhelpers.reporting.data_samples import load_each
+from mbhelpers.reporting.detection_plots import plot_ap_by_size, plot_precision_recall, show_detections
 from mbhelpers.reporting.page import paragraph, picture, table, write_page
 from mbhelpers.rows import VARIANTS
 from mbhelpers.runs import Run
@@ -21,17 +25,29 @@ if TYPE_CHECKING:
 FILES = {"float": "model.keras", "float_tflite": "model_float.tflite", "int8": "model_int8.tflite"}
 """The files that a run measures, in the order of the table."""
 
+PUBLISHED = {
+    "classifier": "Published figures are the authors' own, on a validation split that also picked their checkpoint; "
+    "ours are measured on a test part that nothing was selected on.",
+    "detector": "The published figure is the authors' own, on other images, by the same protocol but for a pixel that "
+    "they add to every box; ours is measured on a test part that nothing was selected on.",
+}
+"""What must be known before a published figure is compared with ours."""
+
+EXAMPLES = 6
+"""Pictures of a detector's card."""
+
 
 def summary_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
-    """The card's table, ready to print: float in Keras and in LiteRT, and int8.
+    """A card's table, ready to print: float in Keras and in LiteRT, and int8.
 
     Args:
         metrics: what `stages.evaluate` gives.
 
     Returns:
-        Lines with the columns model, top-1, 95 % interval, n, published, file, size.
+        Lines with the columns model, top-1 (of a detector AP), 95 % interval, n, published, file, size.
     """
     lines = []
+    measure = measure_of(metrics)
     for kind, file in FILES.items():
         result = metrics[kind]
         low, high = (f"{100 * bound:.1f}" for bound in result["interval"])
@@ -39,7 +55,7 @@ def summary_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
         lines.append(
             {
                 "model": kind.replace("_tflite", " in LiteRT"),
-                "top-1": f"{100 * result['top1']:.1f} %",
+                measure: f"{100 * result['ap' if measure == 'AP' else 'top1']:.1f} %",
                 "95 % interval": f"{low} to {high} %",
                 "n": str(result["n"]),
                 "published": f"{value:.1f} %" if value is not None else "-",
@@ -50,22 +66,28 @@ def summary_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
     return lines
 
 
+def measure_of(metrics: dict[str, Any]) -> str:
+    """What the figures of a run are: "top-1" of a classifier, "AP" of a detector."""
+    return "AP" if "ap" in metrics["int8"] else "top-1"
+
+
 def paired_sentence(metrics: dict[str, Any]) -> str:
     """What int8 costs, in words that claim no more than the images show."""
     pair = metrics["paired"]
-    low, high = (100 * bound for bound in pair["interval"])
+    tested = "mcnemar_p" in pair  # of classifiers; AP has no such test
     if pair["inside_noise"]:
         verdict = "the interval holds zero: on these images the two can't be told apart"
-    elif pair["mcnemar_p"] < 0.05:
+    elif not tested or pair["mcnemar_p"] < 0.05:
         verdict = "the interval leaves out zero: more than chance would usually make it"
     else:
         verdict = "the interval just leaves out zero, the test does not: borderline"
-    p = f"= {pair['mcnemar_p']:.2f}" if pair["mcnemar_p"] >= 0.01 else "< 0.01"
-    return (
-        f"int8 minus float on the same {pair['n']} images: {100 * pair['difference']:+.1f} points "
-        f"(95 % interval {low:+.1f} to {high:+.1f}; {pair['only_first']} images only float got right, "
-        f"{pair['only_second']} only int8; McNemar p {p}); {verdict}."
-    )
+    low, high = (100 * bound for bound in pair["interval"])
+    told = f"95 % interval {low:+.1f} to {high:+.1f}"
+    if tested:
+        p = f"= {pair['mcnemar_p']:.2f}" if pair["mcnemar_p"] >= 0.01 else "< 0.01"
+        told += f"; {pair['only_first']} images only float got right, {pair['only_second']} only int8; McNemar p {p}"
+    points = f"{100 * pair['difference']:+.1f} points{'' if tested else ' of AP'}"
+    return f"int8 minus float on the same {pair['n']} images: {points} ({told}); {verdict}."
 
 
 def write_card(run: Run, path: Path) -> Path:
@@ -76,11 +98,28 @@ def write_card(run: Run, path: Path) -> Path:
         path: the HTML file to write.
     """
     metrics = read_json(run.folder / "metrics.json")
+    published = metrics["published"]
+    figures = _detector_figures(run, metrics) if run.row.detects else _classifier_figures(run, metrics)
+    body = [
+        paragraph("Detection: boxes, and what is in them." if run.row.detects else f"{VARIANTS[run.row.variant]}."),
+        *(paragraph(text, "warning") for text in metrics["warnings"]),
+        table(summary_table(metrics)),
+        paragraph(paired_sentence(metrics)),
+    ]
+    if run.row.detects:
+        body.append(paragraph(_ap_sentence(metrics)))
+    if published:
+        body.append(paragraph(PUBLISHED["detector" if run.row.detects else "classifier"], "small"))
+    body += [f"<h2>{html.escape(title)}</h2>{picture(figure, title)}" for title, figure in figures if figure]
+    body += ["<h2>How it was made</h2>", _provenance(metrics), _versions(metrics)]
+    return write_page(path, metrics["row"], body)
+
+
+def _classifier_figures(run: Run, metrics: dict[str, Any]) -> "list[tuple[str, Figure | None]]":
     split = read_json(run.folder / "split.json")
     results = {kind: metrics[kind] for kind in ("float", "int8")}
-    published = metrics["published"]
-    figures = [
-        ("Accuracy on the test part", plots.plot_accuracy(results, published)),
+    return [
+        ("Accuracy on the test part", plots.plot_accuracy(results, metrics["published"])),
         ("Recall of each class", plots.plot_per_class(results)),
         ("What is taken for what", plots.plot_confusion(results, metrics["classes"])),
         ("Surest mistakes of the int8 model", _mistakes(run, metrics["classes"])),
@@ -88,23 +127,46 @@ def write_card(run: Run, path: Path) -> Path:
         ("Training", plots.plot_history(read_json(run.folder / "history.json"))),
         ("Size of the files", plots.plot_sizes(metrics["sizes"])),
     ]
-    body = [
-        paragraph(f"{VARIANTS[run.row.variant]}."),
-        *(paragraph(text, "warning") for text in metrics["warnings"]),
-        table(summary_table(metrics)),
-        paragraph(paired_sentence(metrics)),
+
+
+def _detector_figures(run: Run, metrics: dict[str, Any]) -> "list[tuple[str, Figure | None]]":
+    truth = source.load_detections(run.row.dataset, run.data_dir)
+    with np.load(run.folder / "predictions.npz") as kept:
+        truth = truth.select(np.flatnonzero(np.isin(truth.paths, kept["paths"])))
+    found = {kind: load_predictions(run.folder / "predictions.npz", kind) for kind in ("float", "int8")}
+    shown = np.flatnonzero(np.diff(truth.first))[:EXAMPLES]
+    pictures = load_each(truth.root, truth.paths[shown], 400)
+    threshold = (metrics["threshold"] or {"threshold": 0.5})["threshold"]
+    curves = {kind: pooled_curve(truth, one) for kind, one in found.items()}
+    chosen = metrics["made"]["recipe"]["training"]["monitor"] != "none"
+    return [
+        (
+            "Precision over recall",
+            plot_precision_recall(curves),
+        ),
+        ("AP by size", plot_ap_by_size({kind: metrics[kind] for kind in found})),
+        (
+            f"What int8 finds above a score of {threshold:.2f}",
+            show_detections(pictures, truth.select(shown), found["int8"].select(shown), threshold=threshold),
+        ),
+        ("Training", plots.plot_history(read_json(run.folder / "history.json"), chosen=chosen)),
+        ("Size of the files", plots.plot_sizes(metrics["sizes"])),
     ]
-    if published:
-        body.append(
-            paragraph(
-                "Published figures are the authors' own, on a validation split that also picked their "
-                "checkpoint; ours are measured on a test part that nothing was selected on.",
-                "small",
-            )
-        )
-    body += [f"<h2>{html.escape(title)}</h2>{picture(figure, title)}" for title, figure in figures if figure]
-    body += ["<h2>How it was made</h2>", _provenance(metrics), _versions(metrics)]
-    return write_page(path, metrics["row"], body)
+
+
+def _ap_sentence(metrics: dict[str, Any]) -> str:
+    """What AP is, of which there are two kinds that are not to be mixed, and where to cut the scores."""
+    int8, best = metrics["int8"], metrics["threshold"]
+    text = (
+        f"AP is {metrics['protocol']}, of {int8['truths']} objects in {int8['n']} images. By COCO's protocol (the mean "
+        f"from IoU 0.50 to 0.95), which is another number, int8 has {100 * int8['coco']:.1f} %."
+    )
+    if best is None:
+        return text
+    return (
+        f"{text} On the validation images F1 is best from a score of {best['threshold']:.2f} on: {best['f1']:.2f}, "
+        f"with a precision of {best['precision']:.2f} and a recall of {best['recall']:.2f}."
+    )
 
 
 def _mistakes(run: Run, classes: list[str]) -> "Figure | None":

@@ -109,17 +109,25 @@ def plot_counts(counts: dict[str, dict[str, int]]) -> "Figure":
     return _done(figure)
 
 
-def plot_history(history: list[dict[str, float]]) -> "Figure":
-    """Loss and accuracy over the epochs, that of the least validation loss marked; `history` is what `fit` gives."""
+def plot_history(history: list[dict[str, float]], *, chosen: bool = True) -> "Figure":
+    """Loss, and accuracy or AP, over the epochs.
+
+    Args:
+        history: what `fit` or `fit_detector` gives.
+        chosen: whether the epoch of the least validation loss was kept, to be marked; else it was the last.
+    """
     epochs = np.arange(1, len(history) + 1)
     validated = "val_loss" in history[0]
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    for axis, key, name in zip(axes, ("loss", "accuracy"), ("loss", "accuracy in %"), strict=True):
-        factor = 100 if key == "accuracy" else 1
-        for prefix, part in (("", "train"), ("val_", "validation"))[: 1 + validated]:
+    second = "accuracy" if "accuracy" in history[0] else "ap"
+    for axis, key, name in zip(axes, ("loss", second), ("loss", f"{second.replace('ap', 'AP')} in %"), strict=True):
+        factor = 1 if key == "loss" else 100
+        for prefix, part in (("", "train"), ("val_", "validation")):
+            if prefix + key not in history[0]:
+                continue
             values = [factor * line[prefix + key] for line in history]
             axis.plot(epochs, values, color=PART_COLOURS[part], label=part, marker="." if len(epochs) < 4 else "")
-        if validated:
+        if validated and chosen:
             best = int(np.argmin([line["val_loss"] for line in history]))
             axis.axvline(best + 1, color=GREY, linestyle=":", label=f"kept: epoch {best + 1}")
         axis.set(xlabel="epoch", ylabel=name)

@@ -10,12 +10,15 @@ from mbhelpers.stages.aware import quantize_aware
 from mbhelpers.stages.data import (
     calibration_images,
     learned_parts,
+    part_boxed,
+    part_boxes,
     part_images,
     prepare,
     recipe_of,
     row_preprocessing,
     starts_of,
 )
+from mbhelpers.stages.detection import build_detector, check_detector, train_detector
 from mbhelpers.stages.measure import evaluate, quantize, report
 from mbhelpers.stages.order import ARTIFACTS, require
 from mbhelpers.stages.train import VIEWS, build_model, train
@@ -23,10 +26,13 @@ from mbhelpers.stages.train import VIEWS, build_model, train
 __all__ = [
     "ARTIFACTS",
     "VIEWS",
+    "build_detector",
     "build_model",
     "calibration_images",
     "evaluate",
     "learned_parts",
+    "part_boxed",
+    "part_boxes",
     "part_images",
     "prepare",
     "quantize",
@@ -38,6 +44,7 @@ __all__ = [
     "run_row",
     "starts_of",
     "train",
+    "train_detector",
 ]
 
 
@@ -47,9 +54,12 @@ def run_row(run: Run) -> dict[str, Any]:
     Raises:
         ValueError: what the row needs is missing; as far as it can, before anything is fetched or trained.
     """
-    check_architecture(run.row.architecture, run.row.alpha)
-    recipe_of(run)
-    find_weights(run.weights, run.row.alpha, run.row.resolution, run.row.architecture)
+    if run.row.detects:
+        check_detector(run)
+    else:
+        check_architecture(run.row.architecture, run.row.alpha)
+        recipe_of(run)
+        find_weights(run.weights, run.row.alpha, run.row.resolution, run.row.architecture)
     run.folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(run.folder).free < 200 * 2**20:
         raise ValueError(f"less than 200 MiB are free at {run.folder}; free some, or choose another folder (--out)")

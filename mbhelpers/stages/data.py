@@ -1,13 +1,16 @@
 """The data of a run: its split, its images, and which of them train."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from mbhelpers import settings
 from mbhelpers.data import source
+from mbhelpers.data.boxed import BoxedImages, load_boxed
+from mbhelpers.data.detections import Detections
 from mbhelpers.data.pipeline import load_images
-from mbhelpers.data.prepare import write_split
+from mbhelpers.data.prepare import parts_of, write_split
 from mbhelpers.data.split import Split, load_split
 from mbhelpers.files import read_json, write_json
 from mbhelpers.preprocessing import Preprocessing, preset
@@ -49,7 +52,10 @@ def prepare(run: Run) -> Split:
     if recipe and recipe.teacher and (taken := teacher_of(run, recipe).folder / "split.json").is_file():
         write_json(path, read_json(taken))
         return load_split(path)
-    images = source.load(run.row.dataset, run.data_dir)
+    if run.row.detects:
+        images = source.detection_images(source.load_detections(run.row.dataset, run.data_dir))
+    else:
+        images = source.load(run.row.dataset, run.data_dir)
     return write_split(images, path, run.seed, turned=source.has_turned_copies(run.row.dataset))
 
 
@@ -106,9 +112,26 @@ def part_images(run: Run, *parts: str) -> tuple[np.ndarray, np.ndarray]:
     split = prepare(run)
     root = source.locate(run.row.dataset, run.data_dir)
     contract, paths = row_preprocessing(run), np.concatenate([split.paths[part] for part in parts])
-    large = 3 * contract.resolution**2 * len(paths) > MEMORY_FOR_IMAGES
-    cache = settings.data_folder() / "cache" if large else None
-    return load_images(root, paths, contract, cache=cache), np.concatenate([split.labels[part] for part in parts])
+    images = load_images(root, paths, contract, cache=_cache(contract, len(paths)))
+    return images, np.concatenate([split.labels[part] for part in parts])
+
+
+def part_boxes(run: Run, part: str) -> Detections:
+    """The images and boxes of a part of a detector's split, sorted by file name."""
+    split = prepare(run)
+    return parts_of(source.load_detections(run.row.dataset, run.data_dir), split)[part]
+
+
+def part_boxed(run: Run, part: str) -> BoxedImages:
+    """A part of a detector's split as training takes it: pixels at the row's size, with their boxes."""
+    found, contract = part_boxes(run, part), row_preprocessing(run)
+    return load_boxed(found, contract, _cache(contract, len(found)))
+
+
+def _cache(contract: Preprocessing, number: int) -> Path | None:
+    """Where so many decoded images are kept that memory should not hold; None for fewer."""
+    large = 3 * contract.resolution**2 * number > MEMORY_FOR_IMAGES
+    return settings.data_folder() / "cache" if large else None
 
 
 def calibration_images(run: Run) -> tuple[np.ndarray, np.ndarray]:

@@ -1,18 +1,15 @@
 """The stage that trains, with what its model starts from and learns from."""
 
 import shutil
-from json import dumps, loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbhelpers.data.split import Split
-from mbhelpers.files import read_json, replacing, sha256, write_json
+from mbhelpers.files import read_json, sha256, write_json
 from mbhelpers.models.weights import find_weights
 from mbhelpers.native import load_tensorflow
-from mbhelpers.records import Record, add_to_keras, read_record
-from mbhelpers.runs import Run, machine, versions
+from mbhelpers.runs import Run
 from mbhelpers.stages.data import (
     check_same_split,
     learned_parts,
@@ -24,6 +21,8 @@ from mbhelpers.stages.data import (
     starts_of,
     teacher_of,
 )
+from mbhelpers.stages.detection import train_detector
+from mbhelpers.stages.made import check_made, provenance, save_trained
 from mbhelpers.stages.order import is_done, outdate, require, stage
 from mbhelpers.training.recipes import Recipe
 
@@ -86,7 +85,7 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
 
     Args:
         run: the run.
-        recipe: None is the variant's own. A model that was made with another one is not replaced.
+        recipe: None is the variant's own. A model that was made with another one is not replaced. For a classifier.
 
     Returns:
         Path of `model.keras`, which carries its class names, preprocessing and how it was made.
@@ -94,25 +93,20 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
     Raises:
         ValueError: data or weights don't fit, the loss became non-finite, or the model there is of another recipe.
     """
+    if run.row.detects:
+        return train_detector(run)
     load_tensorflow()
-    import keras
-
     from mbhelpers.training.devices import strategy
-    from mbhelpers.training.fit import discard_state
 
     path = run.folder / "model.keras"
     split = prepare(run)
     recipe = recipe or recipe_of(run)
     recipe = recipe.fitted(sum(len(split.paths[part]) for part in learned_parts(recipe)))
     if is_done(run, "train"):
-        record = read_record(path)
-        if record is None or record.made["recipe"] != loads(dumps(recipe.to_json())):
-            raise ValueError(f"{path} was made with another recipe; choose another folder (--out), or delete it")
-        if record.made["data"]["fingerprint"] != split.fingerprint:
-            raise ValueError(f"{path} was made from other images than {run.row}'s split.json; delete one of the two")
+        check_made(run, path, recipe.to_json(), split)
         return path
     outdate(run, "train")
-    made = _made(run, split) | {"recipe": recipe.to_json(), "start": {"model": recipe.start_from}}
+    made = provenance(run, split) | {"recipe": recipe.to_json(), "start": {"model": recipe.start_from}}
     if not recipe.start_from:
         made["start"] = find_weights(run.weights, run.row.alpha, run.row.resolution, run.row.architecture).record()
     taught = None
@@ -121,13 +115,7 @@ def train(run: Run, recipe: Recipe | None = None) -> Path:
     with strategy().scope():
         model = build_model(run, recipe)
     history = _learn(run, recipe, model, taught)
-    made["training_seconds"] = round(sum(line["seconds"] for line in history), 1)
-    write_json(run.folder / "history.json", history)
-    with replacing(path) as temporary:
-        # The same layers without the optimizer, whose moments would treble the file.
-        keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
-        add_to_keras(temporary, Record(split.classes, row_preprocessing(run), made))
-    discard_state(run.folder)
+    save_trained(run, model, history, split.classes, made)
     shutil.rmtree(run.folder / VIEWS, ignore_errors=True)
     return path
 
@@ -171,20 +159,3 @@ def _learn(run: Run, recipe: Recipe, model: "keras.Model", taught: np.ndarray | 
     views = view_outputs(trunk, *training, recipe, seed=run.seed, classes=classes, cache=run.folder / VIEWS)
     held = (frozen_outputs(trunk, validation[0]), validation[1]) if validation else None
     return fit_on_features(head, views, held, recipe, run.folder, seed=run.seed, taught=taught)
-
-
-def _made(run: Run, split: Split) -> dict[str, Any]:
-    """Provenance: what is needed to make the same thing again."""
-    return {
-        "command": run.command(),
-        "seed": run.seed,
-        "smoke": run.smoke,
-        "data": {
-            "dataset": run.row.dataset,
-            "source": {None: "fetched", "sample": "drawn sample"}.get(run.data_dir, "folder"),
-            "fingerprint": split.fingerprint,
-            "images": {part: len(found) for part, found in split.paths.items()},
-        },
-        "versions": versions(),
-        "machine": machine(),
-    }

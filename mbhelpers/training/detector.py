@@ -27,8 +27,9 @@ def fit_detector(
     folder: Path,
     *,
     seed: int,
+    watch: Callable[[], dict[str, float]] | None = None,
 ) -> list[dict[str, float]]:
-    """Train a detector; it ends with the weights of its best epoch, by the loss on the validation images.
+    """Train a detector; it ends with the weights of its best epoch by the recipe's monitor.
 
     State, resuming, averages, history and logs are as in `training.fit.fit`.
 
@@ -39,10 +40,11 @@ def fit_detector(
         recipe: what to do; the batch size and the epochs are fitted to the number of images.
         folder: where the state, the history and the logs go.
         seed: of order and augmentation. Initial weights were seeded when the model was built.
+        watch: asked after every epoch, while the model has the averaged weights, such as for the AP by now.
 
     Returns:
-        One dict an epoch: loss, logits_loss and offsets_loss, the same of validation with val_ before it,
-        learning_rate, seconds.
+        One dict an epoch: loss, logits_loss and offsets_loss, the same of validation with val_ before it, what
+        `watch` tells, learning_rate, seconds.
 
     Raises:
         ValueError: images are not of the model's size, a label that the model doesn't know, or as `training.fit.fit`.
@@ -53,7 +55,8 @@ def fit_detector(
         check_pixels(part.images, side)
         _check_labels(part, classes)
     check_monitor(recipe.training, validation is not None)
-    fitted = recipe.training.fitted(len(training))
+    recipe = recipe.fitted(len(training))
+    fitted = recipe.training
     steps = steps_per_epoch(len(training), fitted.batch_size)
     targets = make_targets(side, recipe.overlap)
 
@@ -76,6 +79,7 @@ def fit_detector(
         steps=steps,
         loss=[focal_loss(recipe.gamma), offsets_loss(recipe.offsets_weight, recipe.offsets_corner)],
         identity={"seed": seed, "detector": recipe.to_json()},
+        watch=watch,
     )
 
 

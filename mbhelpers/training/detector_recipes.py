@@ -41,6 +41,10 @@ class DetectorRecipe:
         if not 0 < self.overlap <= 1:
             raise ValueError(f"a recipe's overlap must be above 0 and at most 1, not {self.overlap}")
 
+    def fitted(self, images: int) -> "DetectorRecipe":
+        """The recipe for a training set of that size: batch and epochs as they will be."""
+        return replace(self, training=self.training.fitted(images))
+
     def short(self) -> "DetectorRecipe":
         """Two epochs of it, to see that everything works."""
         return replace(self, training=self.training.short())
@@ -55,7 +59,7 @@ RECIPES = {
         Recipe(
             learning_rate=4e-3,
             epochs=45,
-            min_steps=0,
+            min_steps=1500,
             batch_size=16,
             weight_decay=0.02,
             ema=0.995,

@@ -12,6 +12,7 @@ import sys
 import time
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,14 @@ class Keeper(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, model: keras.Model, recipe: Recipe, state: Path, *, steps: int, identity: dict[str, Any]
+        self,
+        model: keras.Model,
+        recipe: Recipe,
+        state: Path,
+        *,
+        steps: int,
+        identity: dict[str, Any],
+        watch: Callable[[], dict[str, float]] | None = None,
     ) -> None:
         """Look for the state of this very run, and load it.
 
@@ -47,13 +55,14 @@ class Keeper(keras.callbacks.Callback):
             state: the state file; the history goes beside it.
             steps: steps an epoch.
             identity: what tells this run from others, as plain data.
+            watch: asked after every epoch, while the model has the averaged weights; what it tells joins the history.
 
         Raises:
             ValueError: the folder can't be written or has too little room, or the state is damaged or another run's.
         """
         super().__init__()
         self.net, self.recipe, self.state, self.steps = model, recipe, state, steps  # Keras sets self.model later
-        self.identity = json.loads(json.dumps(identity))
+        self.identity, self.watch = json.loads(json.dumps(identity)), watch
         self.history: list[dict[str, float]] = []
         self.broken = False
         self.rates = learning_rates(recipe, steps)
@@ -185,6 +194,10 @@ class Keeper(keras.callbacks.Callback):
         if not np.isfinite([line["loss"], line.get("val_loss", 0.0)]).all():
             self.broken, self.net.stop_training = True, True
             return
+        if self.watch is not None:
+            self.averages.swap()
+            line |= self.watch()
+            self.averages.swap()
         line["learning_rate"] = self.rate
         line["seconds"] = round(time.perf_counter() - self.started, 3)
         self.history.append(line)
@@ -193,7 +206,7 @@ class Keeper(keras.callbacks.Callback):
             self.best = self.net.get_weights()
             self.averages.swap()
         self._save()
-        measure = next(name for name in ("val_accuracy", "accuracy", "val_loss", "loss") if name in line)
+        measure = next(name for name in ("val_ap", "val_accuracy", "accuracy", "val_loss", "loss") if name in line)
         self.bar.set_postfix_str(
             f"epoch {epoch + 1}/{self.recipe.epochs}, {measure} {line[measure]:.3f}", refresh=False
         )

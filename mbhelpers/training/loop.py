@@ -27,6 +27,7 @@ def train(
     identity: dict[str, Any],
     metrics: Any = None,
     half: bool = False,
+    watch: Callable[[], dict[str, float]] | None = None,
 ) -> list[dict[str, float]]:
     """Train any model; it ends with the weights of its best epoch. The caller compiles it anew, as it is to be saved.
 
@@ -40,6 +41,7 @@ def train(
         identity: what tells this run from others beside recipe and size, as plain data.
         metrics: as Keras takes them.
         half: compute in float16 what can be; for models of one output.
+        watch: asked after every epoch, while the model has the averaged weights; what it tells joins the history.
 
     Returns:
         One dict an epoch: what Keras logs, learning_rate, seconds.
@@ -63,7 +65,7 @@ def train(
                 metrics=metrics,
                 jit_compile=False,  # XLA makes depthwise training about ten times slower on a CPU
             )
-        keeper = Keeper(model, recipe, folder / STATE, steps=steps, identity=identity)
+        keeper = Keeper(model, recipe, folder / STATE, steps=steps, identity=identity, watch=watch)
         if not keeper.finished():
             training, validation = data(len(keeper.history))
             model.fit(

@@ -1,0 +1,164 @@
+"""What the stages do for a detector's row: boxes in place of classes, AP in place of accuracy.
+
+The validation part never trains: AP on it is watched while training goes on, and it picks the score threshold.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mbhelpers.data.detections import Detections
+from mbhelpers.data.predictions import Predictions, save_predictions
+from mbhelpers.detection.anchors import map_sizes
+from mbhelpers.evaluation.detection import COCO, ST, best_f1, evaluate, pooled_curve
+from mbhelpers.evaluation.detection_compare import ap_interval, compare_detections
+from mbhelpers.evaluation.detection_files import predict
+from mbhelpers.inference.detector import Detector, find_objects
+from mbhelpers.models.weights import check_architecture, find_weights
+from mbhelpers.native import load_tensorflow
+from mbhelpers.runs import DETECTOR, Run
+from mbhelpers.stages.data import part_boxed, part_boxes, prepare, row_preprocessing
+from mbhelpers.stages.made import check_made, provenance, save_trained
+from mbhelpers.stages.order import is_done, outdate
+from mbhelpers.training.detector_recipes import DetectorRecipe, detector_recipe
+
+if TYPE_CHECKING:
+    import keras
+
+ARCHITECTURE, BACKBONE = "ssd_mobilenet_v2_fpnlite", "mobilenet_v2"
+"""Of a detector's row, and of the weights it starts from."""
+
+WATCHED = 500
+"""Validation images, at most, that AP is taken of after each epoch."""
+
+KEPT = 100
+"""What is kept of each image in `predictions.npz`, the surest first; AP is taken of all."""
+
+
+def check_detector(run: Run) -> None:
+    """Refuse, before anything is fetched, a row that no network can be built for.
+
+    Raises:
+        ValueError: an unknown architecture, width or recipe, a resolution whose maps don't double, or no weights.
+    """
+    if run.row.architecture != ARCHITECTURE:
+        raise ValueError(f"unknown detector {run.row.architecture!r}; there is {ARCHITECTURE}, as in {DETECTOR}")
+    check_architecture(BACKBONE, run.row.alpha)
+    map_sizes(run.row.resolution)
+    detector_recipe(run.recipe)
+    find_weights(run.weights, run.row.alpha, run.row.resolution, BACKBONE)
+
+
+def build_detector(run: Run) -> "keras.Model":
+    """The network as training starts on it; initial weights follow from the run's seed."""
+    load_tensorflow()
+    import keras
+
+    from mbhelpers.models.ssd import build_ssd
+
+    check_detector(run)
+    keras.utils.set_random_seed(run.seed)
+    classes = part_boxes(run, "train").categories
+    return build_ssd(len(classes), run.row.alpha, row_preprocessing(run), weights=run.weights)
+
+
+def train_detector(run: Run, recipe: DetectorRecipe | None = None) -> Path:
+    """Train the row's detector on the training part; a killed training goes on behind its last whole epoch.
+
+    `history.json` tells the losses of both parts, and the AP on the validation part, epoch by epoch.
+
+    Args:
+        run: the run.
+        recipe: None is the one that the run names. A model that was made with another one is not replaced.
+
+    Returns:
+        Path of `model.keras`, which carries its class names, preprocessing and how it was made.
+
+    Raises:
+        ValueError: data or weights don't fit, the loss became non-finite, or the model there is of another recipe.
+    """
+    from mbhelpers.training.detector import fit_detector
+
+    check_detector(run)
+    path, split = run.folder / "model.keras", prepare(run)
+    recipe = (recipe or detector_recipe(run.recipe, run.smoke)).fitted(len(split.paths["train"]))
+    if is_done(run, "train"):
+        check_made(run, path, recipe.to_json(), split)
+        return path
+    outdate(run, "train")
+    start = find_weights(run.weights, run.row.alpha, run.row.resolution, BACKBONE)
+    made = provenance(run, split) | {"recipe": recipe.to_json(), "start": start.record()}
+    held, truth = part_boxed(run, "validation"), part_boxes(run, "validation")
+    model = build_detector(run)
+    watch = running_ap(model, held.images, truth)
+    history = fit_detector(model, part_boxed(run, "train"), held, recipe, run.folder, seed=run.seed, watch=watch)
+    return save_trained(run, model, history, truth.categories, made)
+
+
+def running_ap(model: "keras.Model", images: np.ndarray, truth: Detections) -> Callable[[], dict[str, float]]:
+    """What to ask after an epoch: the model's AP by ST's protocol on the same images as before.
+
+    Args:
+        model: from `build_ssd`.
+        images: uint8 (N, H, W, 3) of its size; of many, `WATCHED` that are evenly spaced serve.
+        truth: their boxes. Without any there is no AP, and nothing is told.
+    """
+    seen = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), WATCHED)).astype(int))
+    images, truth = images[seen], truth.select(seen)
+    if not len(truth.boxes):
+        return dict
+    from mbhelpers.models.ssd import with_anchors
+
+    whole = with_anchors(model)
+
+    def ask() -> dict[str, float]:
+        return {"val_ap": evaluate(truth, find_objects(whole, images), ST)["ap"]}
+
+    return ask
+
+
+def evaluate_detector(run: Run, files: dict[str, Path]) -> dict[str, Any]:
+    """Measure a detector's files on the test part; `predictions.npz` keeps the best of what they find.
+
+    Args:
+        run: the run.
+        files: by kind: "float", "float_tflite" and "int8".
+
+    Returns:
+        Of each kind, what `evaluation.detection.evaluate` gives by ST's protocol, with n (images), interval, and
+        coco (AP by COCO's); paired, int8 minus float on the same images; and threshold, the score with the best F1 of
+        the int8 file on the validation part, None where it finds nothing there.
+
+    Raises:
+        ValueError: the test part has no object.
+    """
+    truth = part_boxes(run, "test")
+    found = {kind: predict(Detector(file), truth) for kind, file in files.items()}
+    metrics: dict[str, Any] = {}
+    for kind, predictions in found.items():
+        low, high = ap_interval(truth, predictions, ST)
+        told = evaluate(truth, predictions, ST)
+        metrics[kind] = told | {
+            "n": len(truth),
+            "interval": (low, high),
+            "coco": evaluate(truth, predictions, COCO)["ap"],
+        }
+    held = part_boxes(run, "validation")
+    metrics |= {
+        "classes": truth.categories,
+        "protocol": "ST's: every-point AP at IoU 0.4",
+        "paired": compare_detections(truth, found["float"], found["int8"], ST),
+        "threshold": _threshold(held, predict(Detector(files["int8"]), held)),
+    }
+    kept = {kind: predictions.head(KEPT) for kind, predictions in found.items()}
+    save_predictions(run.folder / "predictions.npz", truth.paths, kept)
+    return metrics
+
+
+def _threshold(truth: Detections, predictions: Predictions) -> dict[str, float] | None:
+    if not len(truth.boxes):
+        return None
+    curve = pooled_curve(truth, predictions, ST)
+    return best_f1(curve) if curve.recall[-1:].sum() else None
