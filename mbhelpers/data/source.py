@@ -41,7 +41,10 @@ def locate(dataset: str, data_dir: Path | str | None) -> Path:
     """
     if dataset == "custom":
         if data_dir is None:
-            raise ValueError("custom/... needs your own folder: pass --data FOLDER with one sub-folder a class")
+            raise ValueError(
+                "custom/... needs your own folder: pass --data FOLDER with one sub-folder a class, for a detector in "
+                "COCO's layout"
+            )
         return sample.ensure("flowers") if data_dir == settings.SAMPLE else Path(data_dir)
     known = catalog.find(dataset)
     top = _top_folder(known, data_dir)
@@ -95,13 +98,16 @@ def _say_what_is_lacking(images: ImageFolder, layout: str) -> None:
 def load_detections(dataset: str, data_dir: Path | str | None) -> Detections:
     """The boxes of a detection set, of its own categories only; for COCO person, those of persons.
 
-    Your own ("custom") are all that your folder has in COCO's layout: `annotations/instances_NAME.json` and `NAME/`.
+    Your own ("custom") are in COCO's layout: `annotations/instances_NAME.json`, and `NAME/` with the images.
 
     Raises:
         ValueError: the data set has no boxes, or its folder holds none; or as `locate` and `coco.read_folder`.
     """
     if dataset == "custom":
-        return coco.read_folder(locate(dataset, data_dir))
+        top = locate(dataset, data_dir)
+        if not (files := sorted((top / "annotations").glob("instances_*.json"))):
+            raise ValueError(f"{top} has no annotations/instances_NAME.json beside NAME/, its images; lay it out so")
+        return coco.read(files[0]) if len(files) == 1 else coco.read_folder(top)
     known = catalog.find(dataset)
     if known.layout != "coco":
         with_boxes = ", ".join(name for name, other in catalog.CATALOG.items() if other.layout == "coco")

@@ -194,7 +194,10 @@ def _anchors_layer() -> type:
 
         def __init__(self, resolution: int, **options):
             super().__init__(**options)
-            self.anchors = make_anchors(resolution)
+            self.resolution, self.anchors = resolution, make_anchors(resolution)
+
+        def get_config(self):
+            return super().get_config() | {"resolution": self.resolution}
 
         def call(self, scores):
             return keras.ops.broadcast_to(self.anchors, (keras.ops.shape(scores)[0], *self.anchors.shape))

@@ -18,7 +18,7 @@ import numpy as np
 from mbhelpers.models.fold import consumers, is_convolution
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import Preprocessing
-from mbhelpers.quantization.repair import repaired, settle, trunk
+from mbhelpers.quantization.repair import repaired, settle, trunks
 from mbhelpers.training.fit import fit
 from mbhelpers.training.recipes import RECIPES, Recipe
 from mbhelpers.training.views import view_outputs
@@ -114,7 +114,7 @@ def rounding_copy(
     import keras
 
     folded, _ = repaired(model, preprocessing, images, ("silence", "equalize") if granularity == "tensor" else ())
-    network, values = trunk(folded, preprocessing, images)
+    [(network, values)] = trunks(folded, preprocessing, images)
     ranges = _ranges(network, values)
 
     def copied(layer: Any) -> Any:

@@ -73,10 +73,10 @@ class Stage:
 def repaired(
     model: "keras.Model", preprocessing: Preprocessing, images: np.ndarray, repairs: tuple[str, ...] = REPAIRS
 ) -> tuple["keras.Model", dict[str, int]]:
-    """A copy of a classifier, its batch norms folded, that bears one scale a tensor.
+    """A copy of a network, its batch norms folded, that bears one scale a tensor.
 
     Args:
-        model: a classifier of the family, from pixels or from values on; it stays as it is.
+        model: a classifier or detector of the family, from pixels or from values on; it stays as it is.
         preprocessing: makes the values.
         images: uint8 calibration images, (N, H, W, 3).
         repairs: which of "silence" and "equalize" to do.
@@ -85,7 +85,7 @@ def repaired(
         The copy, and how many channels were silenced and how many pairs of layers equalized.
 
     Raises:
-        ValueError: convolutions that are not where a classifier of the family has them.
+        ValueError: convolutions that are not where a network of the family has them.
     """
     copy = fold_batch_norms(model)
     stages = observed(copy, preprocessing, images)
@@ -102,7 +102,7 @@ def repaired(
 
 
 def observed(folded: "keras.Model", preprocessing: Preprocessing, images: np.ndarray) -> list[Stage]:
-    """The convolutions of a classifier without batch norms, and what their channels were on some images.
+    """The convolutions of a network without batch norms, and what their channels were on some images.
 
     Args:
         folded: from `fold_batch_norms`; what is done to a stage is done to it.
@@ -110,11 +110,13 @@ def observed(folded: "keras.Model", preprocessing: Preprocessing, images: np.nda
         images: uint8 pixels, (N, H, W, 3).
 
     Raises:
-        ValueError: convolutions that are not where a classifier of the family has them.
+        ValueError: convolutions that are not where a network of the family has them.
     """
-    network, values = trunk(folded, preprocessing, images)
-    stages = _stages(network)
-    _observe(network, stages, values)
+    stages = []
+    for network, values in trunks(folded, preprocessing, images):
+        here = _stages(network)
+        _observe(network, here, values)
+        stages += here
     return stages
 
 
@@ -175,10 +177,15 @@ def settle(
     Returns:
         The model, and how many layers' biases moved.
     """
+    seen = images[np.linspace(0, len(images) - 1, min(len(images), IMAGES)).astype(int)]
+    done = sum(_settle(network, values, granularity) for network, values in trunks(model, preprocessing, seen))
+    return model, done
+
+
+def _settle(network: "keras.Model", values: np.ndarray, granularity: str) -> int:
+    """The same for one network, from what enters it; returns how many layers' biases moved."""
     import keras
 
-    seen = images[np.linspace(0, len(images) - 1, min(len(images), IMAGES)).astype(int)]
-    network, values = trunk(model, preprocessing, seen)
     stages = _stages(network)
     entering = keras.Model(network.inputs[0], [stage.convolution.input for stage in stages])
     sums = [np.zeros(stage.convolution.output.shape[-1]) for stage in stages]
@@ -196,7 +203,7 @@ def settle(
             convolution.activation = activation
     for stage, total, (_, bias), grid in zip(stages, sums, trained, rounded, strict=True):
         stage.convolution.set_weights([grid, (bias - total / len(values)).astype(np.float32)])
-    return model, len(stages)
+    return len(stages)
 
 
 def _rounded(convolution: Any, granularity: str) -> np.ndarray:
@@ -209,20 +216,36 @@ def _rounded(convolution: Any, granularity: str) -> np.ndarray:
     return (np.round(kernel / by_channel) * by_channel).astype(np.float32)
 
 
-def trunk(model: "keras.Model", preprocessing: Preprocessing, images: np.ndarray) -> tuple[Any, np.ndarray]:
-    """The part of a classifier that has the convolutions, and what enters it."""
+def trunks(
+    model: "keras.Model", preprocessing: Preprocessing, images: np.ndarray
+) -> list[tuple["keras.Model", np.ndarray]]:
+    """The networks of a model that have convolutions, inner ones first, and what enters each.
+
+    A classifier has one, its backbone; a detector's head is another, around it.
+
+    Raises:
+        ValueError: there is none, or an inner one that something else than the image enters.
+    """
     import keras
 
-    passed = (keras.layers.InputLayer, keras.layers.Rescaling)
-    network = model
-    while not any(is_convolution(layer) for layer in network.layers):
-        network = next((layer for layer in network.layers if not isinstance(layer, passed)), None)
-        if not isinstance(network, keras.Model):
-            raise ValueError(
-                "the model has no convolutions behind its input; one scale a tensor is for classifiers of the family"
-            )
-    rescales = any(isinstance(layer, keras.layers.Rescaling) for layer in network.layers)
-    return network, images.astype(np.float32) if rescales else preprocessing.normalize(images)
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model) and any(is_convolution(part) for part in layer.layers):
+            if layer.input_shape[1:] != model.input_shape[1:]:
+                raise ValueError(
+                    f"{layer.name!r} takes {layer.input_shape[1:]}, not the image; rebuild the model with its head's "
+                    "layers in the model itself"
+                )
+            found.append(layer)
+    if any(is_convolution(layer) for layer in model.layers):
+        found.append(model)
+    if not found:
+        raise ValueError(
+            "the model has no convolutions behind its input; one scale a tensor is for networks of the family"
+        )
+    values = preprocessing.normalize(images)
+    rescaled = [any(isinstance(layer, keras.layers.Rescaling) for layer in network.layers) for network in found]
+    return [(n, images.astype(np.float32) if own else values) for n, own in zip(found, rescaled, strict=True)]
 
 
 def _stages(network: "keras.Model") -> list[Stage]:

@@ -1,0 +1,160 @@
+"""A detector's row from a folder of one's own to its card; the thin network of test_ssd stands in for MobileNet."""
+
+import json
+from unittest import mock
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mbhelpers import stages
+from mbhelpers.data.predictions import load_predictions
+from mbhelpers.evaluation.detection import evaluate
+from mbhelpers.files import read_json
+from mbhelpers.inference.detector import Detector
+from mbhelpers.models import ssd
+from mbhelpers.records import read_record
+from mbhelpers.runs import open_run
+from mbhelpers.stages import detection
+
+from .test_cli import call
+from .test_ssd import scenes, thin_backbone
+
+ROW = "custom/ssd_mobilenet_v2_fpnlite_0.35_64"
+CLASSES = ("red thing", "green thing")
+
+
+def write_own(root, number=40, seed=3):
+    """Scenes with lit boxes in COCO's layout, one annotation file."""
+    data = scenes(number, seed)
+    (root / "annotations").mkdir(parents=True)
+    (root / "mine").mkdir()
+    boxes = []
+    for k, image in enumerate(data.images):
+        Image.fromarray(image).resize((128, 96), Image.Resampling.NEAREST).save(root / "mine" / f"{k:02d}.png")
+        for j in np.flatnonzero(data.valid[k]):
+            left, top, right, bottom = (data.boxes[k, j] * [128, 96, 128, 96]).tolist()
+            box = {"bbox": [left, top, right - left, bottom - top], "area": (right - left) * (bottom - top)}
+            boxes.append(
+                box | {"id": len(boxes) + 1, "image_id": k + 1, "category_id": int(data.labels[k, j]) + 1, "iscrowd": 0}
+            )
+    images = [{"id": k + 1, "file_name": f"{k:02d}.png", "width": 128, "height": 96} for k in range(number)]
+    categories = [{"id": k + 1, "name": name} for k, name in enumerate(CLASSES)]
+    content = {"images": images, "annotations": boxes, "categories": categories}
+    (root / "annotations" / "instances_mine.json").write_text(json.dumps(content))
+    return root
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    return write_own(tmp_path_factory.mktemp("own"))
+
+
+@pytest.fixture(scope="module")
+def thin():
+    """The detector of a row, thin."""
+    whole = ssd.build_ssd
+    with (
+        mock.patch.object(ssd, "build_backbone", thin_backbone),
+        mock.patch.object(ssd, "build_ssd", lambda *a, **k: whole(*a, **k, channels=16, depth=1)),
+    ):
+        yield
+
+
+@pytest.fixture(scope="module")
+def done(own, thin, tmp_path_factory):
+    run = open_run(ROW, data_dir=own, weights="none", out_dir=tmp_path_factory.mktemp("runs"), smoke=True)
+    return run, stages.run_row(run)
+
+
+def test_every_artifact_is_there(done):
+    run, _ = done
+    wanted = {"row.json", "history.csv", "tensorboard"} | {n for names in stages.ARTIFACTS.values() for n in names}
+    assert {path.name for path in run.folder.iterdir()} == wanted
+    for name in ("model.keras", "model_float.tflite", "model_int8.tflite"):
+        record = read_record(run.folder / name)
+        assert record.classes == CLASSES and record.made["start"] == {"name": "none"}
+    history = read_json(run.folder / "history.json")
+    assert len(history) == 2
+    assert {"loss", "val_loss", "val_ap", "seconds"} <= {*history[0]}
+
+
+def test_metrics_are_those_of_the_files(done):
+    run, metrics = done
+    truth = stages.part_boxes(run, "test")
+    assert metrics["int8"]["images"] == metrics["int8"]["n"] == len(truth) == 8
+    assert metrics["int8"]["truths"] == len(truth.boxes) == 16
+    for kind, file in (("float", "model.keras"), ("float_tflite", "model_float.tflite"), ("int8", "model_int8.tflite")):
+        found, _ = Detector(run.folder / file).detect_files(truth.root, truth.paths.tolist(), limit=None)
+        assert metrics[kind]["ap"] == pytest.approx(evaluate(truth, found)["ap"], abs=1e-6)
+        low, high = metrics[kind]["interval"]
+        assert low <= metrics[kind]["ap"] <= high
+        kept = load_predictions(run.folder / "predictions.npz", kind)
+        np.testing.assert_array_equal(kept.scores[kept.of(0)], found.scores[found.of(0)][: detection.KEPT])
+    assert metrics["float"]["ap"] == pytest.approx(metrics["float_tflite"]["ap"], abs=0.01)
+    assert metrics["paired"]["difference"] == metrics["int8"]["ap"] - metrics["float"]["ap"]
+    assert metrics["published"] == {}, "nothing is published of anybody's own pictures"
+
+
+def test_a_second_run_changes_nothing(done, monkeypatch):
+    run, metrics = done
+    before = {path.name: path.stat().st_mtime_ns for path in run.folder.iterdir()}
+    assert stages.run_row(run) == metrics
+    assert {path.name: path.stat().st_mtime_ns for path in run.folder.iterdir()} == before
+
+
+def test_another_recipe_does_not_replace_the_model(done):
+    run, _ = done
+    with pytest.raises(ValueError, match="made with another recipe"):
+        stages.train_detector(run, detection.detector_recipe("st", smoke=True))
+
+
+def test_the_card_tells_which_ap_it_is(done):
+    run, _ = done
+    card = (run.folder / "report.html").read_text()
+    for text in ("IoU 0.4", "COCO&#x27;s protocol", "Precision over recall", "points of AP", "A smoke run"):
+        assert text in card
+    assert card.count("<img") == 5
+
+
+def test_the_command_prints_ap(done, own):
+    run, metrics = done
+    options = ["--data", str(own), "--weights", "none", "--out", str(run.out_dir), "--smoke"]
+    told = call("run", ROW, *options)
+    assert told.returncode == 0, told.stderr
+    assert f"{100 * metrics['int8']['ap']:.1f} %" in told.stdout and "points of AP" in told.stdout
+
+
+def test_running_ap_is_of_the_averaged_weights(done, thin):
+    """It is what the saved model has: the last epoch's averages."""
+    run, _ = done
+    from mbhelpers.models.load import load_keras
+
+    model = load_keras(run.folder / "model.keras")
+    held = stages.part_boxed(run, "validation")
+    ask = detection.running_ap(model, held.images, stages.part_boxes(run, "validation"))
+    assert ask()["val_ap"] == pytest.approx(read_json(run.folder / "history.json")[-1]["val_ap"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("row", "options", "message", "why"),
+    [
+        ("flowers/ssd_mobilenet_v2_fpnlite_0.35_192", {}, "flowers has no boxes", "a classification set"),
+        ("coco2017_person/mobilenet_v2_0.35_128_tl", {}, "coco2017_person has boxes", "a classifier on boxes"),
+        ("coco2017_person/ssd_mobilenet_v2_fpnlite_0.35_192_tl", {}, "leave _tl out", "detectors have no variants"),
+        ("coco2017_person/ssd_yolo_0.35_192", {}, "there is ssd_mobilenet_v2_fpnlite", "another network"),
+        ("coco2017_person/ssd_mobilenet_v2_fpnlite_0.35_200", {}, "the nearest that fit are 192", "odd maps"),
+        ("coco2017_person/ssd_mobilenet_v2_fpnlite_0.4_192", {}, "no width 0.4", "no such width"),
+        ("coco2017_person/ssd_mobilenet_v2_fpnlite_0.35_192", {"recipe": "slim"}, "choose from ours, st", "of others"),
+    ],
+)
+def test_bad_rows_are_refused_before_anything_is_fetched(row, options, message, why, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        stages.run_row(open_run(row, out_dir=tmp_path, weights="none", **options))
+
+
+def test_a_folder_without_annotations(tmp_path):
+    (tmp_path / "daisy").mkdir()
+    run = open_run(ROW, data_dir=tmp_path, weights="none", out_dir=tmp_path / "runs")
+    with pytest.raises(ValueError, match=r"no annotations/instances_NAME\.json"):
+        stages.prepare(run)
