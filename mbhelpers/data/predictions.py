@@ -79,11 +79,6 @@ class Predictions:
         """(M,) int64: the image that each box belongs to."""
         return np.repeat(np.arange(len(self)), np.diff(self.first))
 
-    def head(self, most: int) -> "Predictions":
-        """The first so many boxes of each image; a detector's are the surest."""
-        parts = [slice(part.start, min(part.stop, part.start + most)) for part in map(self.of, range(len(self)))]
-        return self.from_images([(self.boxes[part], self.scores[part], self.labels[part]) for part in parts])
-
     def select(self, images: np.ndarray) -> "Predictions":
         """The same for only these images, in this order.
 

@@ -18,7 +18,7 @@ from mbhelpers.stages.data import (
     row_preprocessing,
     starts_of,
 )
-from mbhelpers.stages.detection import build_detector, check_detector, train_detector
+from mbhelpers.stages.detection import build_detector, check_detector, found_in, train_detector
 from mbhelpers.stages.measure import evaluate, quantize, report
 from mbhelpers.stages.order import ARTIFACTS, require
 from mbhelpers.stages.train import VIEWS, build_model, train
@@ -30,6 +30,7 @@ __all__ = [
     "build_model",
     "calibration_images",
     "evaluate",
+    "found_in",
     "learned_parts",
     "part_boxed",
     "part_boxes",

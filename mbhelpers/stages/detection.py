@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mbhelpers import settings
 from mbhelpers.data.detections import Detections
-from mbhelpers.data.predictions import Predictions, save_predictions
+from mbhelpers.data.predictions import Predictions, load_predictions, save_predictions
 from mbhelpers.detection.anchors import map_sizes
 from mbhelpers.evaluation.detection import COCO, ST, best_f1, evaluate, pooled_curve
 from mbhelpers.evaluation.detection_compare import ap_interval, compare_detections
@@ -21,7 +22,7 @@ from mbhelpers.native import load_tensorflow
 from mbhelpers.runs import DETECTOR, Run
 from mbhelpers.stages.data import part_boxed, part_boxes, prepare, row_preprocessing
 from mbhelpers.stages.made import check_made, provenance, save_trained
-from mbhelpers.stages.order import is_done, outdate
+from mbhelpers.stages.order import is_done, outdate, require
 from mbhelpers.training.detector_recipes import DetectorRecipe, detector_recipe
 
 if TYPE_CHECKING:
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
 ARCHITECTURE, BACKBONE = "ssd_mobilenet_v2_fpnlite", "mobilenet_v2"
 """Of a detector's row, and of the weights it starts from."""
 
+DRAWN = "drawn_persons/ssd_mobilenet_v2_fpnlite_0.35_128"
+"""Folder in `results/` of a small detector that found its way in drawn scenes."""
+
 WATCHED = 500
 """Validation images, at most, that AP is taken of after each epoch."""
 
 KEPT = 100
-"""What is kept of each image in `predictions.npz`, the surest first; AP is taken of all."""
+"""Boxes, at most, that count in an image, the surest; as by COCO's protocol."""
 
 
 def check_detector(run: Run) -> None:
@@ -120,7 +124,7 @@ def running_ap(model: "keras.Model", images: np.ndarray, truth: Detections) -> C
 
 
 def evaluate_detector(run: Run, files: dict[str, Path]) -> dict[str, Any]:
-    """Measure a detector's files on the test part; `predictions.npz` keeps the best of what they find.
+    """Measure a detector's files on the test part; `predictions.npz` keeps what they find.
 
     Args:
         run: the run.
@@ -135,7 +139,7 @@ def evaluate_detector(run: Run, files: dict[str, Path]) -> dict[str, Any]:
         ValueError: the test part has no object.
     """
     truth = part_boxes(run, "test")
-    found = {kind: predict(Detector(file), truth) for kind, file in files.items()}
+    found = {kind: predict(Detector(file), truth, limit=KEPT) for kind, file in files.items()}
     metrics: dict[str, Any] = {}
     for kind, predictions in found.items():
         low, high = ap_interval(truth, predictions, ST)
@@ -148,13 +152,33 @@ def evaluate_detector(run: Run, files: dict[str, Path]) -> dict[str, Any]:
     held = part_boxes(run, "validation")
     metrics |= {
         "classes": truth.categories,
-        "protocol": "ST's: every-point AP at IoU 0.4",
+        "protocol": f"ST's: every-point AP at IoU 0.4, at most {KEPT} boxes an image",
         "paired": compare_detections(truth, found["float"], found["int8"], ST),
-        "threshold": _threshold(held, predict(Detector(files["int8"]), held)),
+        "threshold": _threshold(held, predict(Detector(files["int8"]), held, limit=KEPT)),
     }
-    kept = {kind: predictions.head(KEPT) for kind, predictions in found.items()}
-    save_predictions(run.folder / "predictions.npz", truth.paths, kept)
+    save_predictions(run.folder / "predictions.npz", truth.paths, found)
     return metrics
+
+
+def found_in(run: Run, part: str) -> tuple[Detections, dict[str, Predictions]]:
+    """A part of a detector's split, and what the run's float and int8 file find in it, missing stages first.
+
+    In smoke mode there is no time to train one that finds anything: the files of `DRAWN` are asked instead.
+
+    Returns:
+        The part's images and boxes; "float" and "int8" to at most `KEPT` boxes in each image.
+    """
+    truth = part_boxes(run, part)
+    if run.smoke:
+        place = settings.results_folder() / DRAWN
+        print(f"smoke mode: asked is {DRAWN}, which `benchmarks/ssd_scenes.py` trained on drawn scenes")
+        files = {"float": place / "model.keras", "int8": place / "model_int8.tflite"}
+    else:
+        files = {"float": require(run, "model.keras"), "int8": require(run, "model_int8.tflite")}
+        if part == "test":
+            path = require(run, "predictions.npz")
+            return truth, {kind: load_predictions(path, kind) for kind in files}
+    return truth, {kind: predict(Detector(file), truth, limit=KEPT) for kind, file in files.items()}
 
 
 def _threshold(truth: Detections, predictions: Predictions) -> dict[str, float] | None:
