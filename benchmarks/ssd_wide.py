@@ -1,10 +1,12 @@
-"""The widest detector of the table, alpha 1.0 with 80 classes at 256 px: it is built, trains, and becomes int8.
+"""The widest detectors of the table, alpha 1.0 with 80 classes: they are built, train, become int8, and are measured.
 
     .venv/bin/python benchmarks/ssd_wide.py
 
-Two epochs of `STEPS` steps, four images each, are trained on noise with boxes anywhere, all 80 classes among them.
-Then the network is converted in both layouts. Seconds are those of one run. Results go to
-`benchmarks/results/ssd_wide.json`.
+At each of `RESOLUTIONS`, two epochs of `STEPS` steps, four images each, are trained on noise with boxes anywhere, all
+80 classes among them. Then the network is converted in both layouts. What the file with one output finds in the images
+of COCO in the folder that MBHELPERS_REAL names is counted by our AP and by pycocotools'. It is next to nothing, after
+so little training; `tests/real/test_detection_ap.py` compares the two where much is found. Seconds are those of one
+run. Results go to `benchmarks/results/ssd_wide.json`.
 """
 
 import argparse
@@ -22,7 +24,15 @@ import numpy as np
 from mbhelpers import settings
 from mbhelpers.data.boxed import BoxedImages
 from mbhelpers.data.class_names import COCO
+from mbhelpers.data.detections import Detections
+from mbhelpers.data.predictions import Predictions
+from mbhelpers.data.source import load_detections
+from mbhelpers.evaluation.detection import COCO as COCO_AP
+from mbhelpers.evaluation.detection import evaluate
+from mbhelpers.evaluation.detection_coco import coco_evaluate
+from mbhelpers.evaluation.detection_files import predict
 from mbhelpers.files import write_json
+from mbhelpers.inference.detector import Detector
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import preset
 from mbhelpers.records import Record
@@ -30,28 +40,45 @@ from mbhelpers.training.detector import fit_detector
 from mbhelpers.training.detector_recipes import detector_recipe
 
 RESULT = Path(__file__).parent / "results" / "ssd_wide.json"
-ALPHA, RESOLUTION, STEPS, OBJECTS = 1.0, 256, 4, 10
+ALPHA, RESOLUTIONS, STEPS, OBJECTS = 1.0, (256, 416), 4, 10
 
 
-def noise(seed: int) -> BoxedImages:
+def noise(resolution: int, seed: int) -> BoxedImages:
     """Images without sense, and boxes of every class somewhere in them."""
     rng = np.random.default_rng(seed)
     number = 4 * STEPS
     corners = np.sort(rng.uniform(0, 1, (number, OBJECTS, 2, 2)).astype(np.float32), axis=2)
     labels = np.arange(number * OBJECTS).reshape(number, OBJECTS) % len(COCO)
-    images = rng.integers(0, 256, (number, RESOLUTION, RESOLUTION, 3)).astype(np.uint8)
+    images = rng.integers(0, 256, (number, resolution, resolution, 3)).astype(np.uint8)
     return BoxedImages(images, corners.reshape(number, OBJECTS, 4), labels, np.ones((number, OBJECTS), bool))
 
 
-def measure(seed: int, place: Path) -> dict[str, Any]:
-    """Build, train, convert."""
+def compared(found: Detections, predictions: Predictions) -> dict[str, Any]:
+    """AP by our count and by pycocotools', and by how much they differ at most, by class."""
+    ours, theirs = evaluate(found, predictions, COCO_AP), coco_evaluate(found, predictions)
+    pairs = [(one["ap"], other["ap"]) for one, other in zip(ours["per_class"], theirs["per_class"], strict=True)]
+    assert all((one is None) == (other is None) for one, other in pairs)
+    defined = [(one, other) for one, other in pairs if one is not None]
+    return {
+        "images": len(found),
+        "truths": ours["truths"],
+        "boxes": len(predictions.scores),
+        "classes": len(defined),
+        "ap": ours["ap"],
+        "pycocotools": theirs["ap"],
+        "largest_difference_of_a_class": max(abs(one - other) for one, other in defined),
+    }
+
+
+def measure(resolution: int, seed: int, place: Path, coco_folder: Path) -> dict[str, Any]:
+    """Build, train, convert, evaluate."""
     load_tensorflow()
     import keras
 
     from mbhelpers.models.ssd import LAYOUTS, build_ssd, with_anchors
     from mbhelpers.quantization.tflite import float_operators, to_int8
 
-    data, preprocessing = noise(seed), preset("mbhelpers", RESOLUTION)
+    data, preprocessing = noise(resolution, seed), preset("mbhelpers", resolution)
     keras.utils.set_random_seed(seed)
     begun = time.perf_counter()
     model = build_ssd(len(COCO), ALPHA, preprocessing, weights="none")
@@ -73,6 +100,13 @@ def measure(seed: int, place: Path) -> dict[str, Any]:
             "float_operators": float_operators(content),
             "seconds": round(time.perf_counter() - begun, 1),
         }
+        (place / f"{layout}.tflite").write_bytes(content)
+    truth = load_detections("coco2017_80", coco_folder)
+    detector = Detector(place / "one.tflite")
+    result["output_one"] = [list(array.shape) for _, array in detector.outputs(data.images[0])]
+    begun = time.perf_counter()
+    result["found"] = compared(truth, predict(detector, truth, limit=100))
+    result["found"]["seconds"] = round(time.perf_counter() - begun, 1)
     return result
 
 
@@ -82,8 +116,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=settings.DEFAULT_SEED)
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        measured = measure(given.seed, Path(place))
+    real = settings.real_folder()
+    if real is None:
+        raise SystemExit("no COCO here: set MBHELPERS_REAL to the folder that holds coco/")
+    measured = {}
+    for resolution in RESOLUTIONS:
+        with tempfile.TemporaryDirectory() as place:
+            measured[f"{resolution} px"] = measure(resolution, given.seed, Path(place), real / "coco")
+        print(resolution, measured[f"{resolution} px"], flush=True)
     result = {
         "command": ".venv/bin/python benchmarks/ssd_wide.py",
         "seed": given.seed,
@@ -92,7 +132,6 @@ def main() -> None:
         **measured,
     }
     write_json(given.out, result)
-    print(measured)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,10 @@ def detect(
         Path | None, typer.Option("-o", "--output", help="A folder for the pictures with their boxes drawn.")
     ] = None,
     threshold: Annotated[float, typer.Option(help="The lowest score to tell of.")] = 0.5,
+    iou: Annotated[
+        float, typer.Option(help="Of two boxes of a class that overlap by more, the less sure one is dropped.")
+    ] = 0.5,
+    limit: Annotated[int, typer.Option(help="Boxes of an image, at most.")] = 100,
     classes: Classes = None,
     preset: Preset = None,
     resize: Resize = None,
@@ -33,14 +37,15 @@ def detect(
     from mbhelpers.reporting.detection_plots import save_found
 
     names = tuple(name.strip() for name in classes.split(",")) if classes else ()
-    told = detect_images(model, images, threshold=threshold, classes=names, preset=preset, resize=resize)
+    how: dict[str, Any] = {"threshold": threshold, "iou_threshold": iou, "limit": limit}
+    told = detect_images(model, images, **how, classes=names, preset=preset, resize=resize)
     drawn = save_found(told["results"], output) if output else []
     if as_json:
         print(json.dumps(told, indent=1, ensure_ascii=False))
         return
     for text in told["warnings"]:
         print(f"warning: {text}")
-    print(f"{told['model']} ({told['resolution']} px, {told['preprocessing']}), overlaps suppressed at IoU 0.5")
+    print(f"{told['model']} ({told['resolution']} px, {told['preprocessing']}), overlaps suppressed at IoU {iou:g}")
     for result in told["results"]:
         print(f"\n{result['image']}: {len(result['found'])} above {100 * threshold:g} %")
         for one in result["found"]:

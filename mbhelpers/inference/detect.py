@@ -10,7 +10,13 @@ from mbhelpers.inference.detector import Detector
 
 
 def detect_images(
-    model: Detector | Path | str, images: Sequence[Path | str], *, threshold: float = 0.5, **options: Any
+    model: Detector | Path | str,
+    images: Sequence[Path | str],
+    *,
+    threshold: float = 0.5,
+    iou_threshold: float = 0.5,
+    limit: int = 100,
+    **options: Any,
 ) -> dict[str, Any]:
     """Find objects in some images.
 
@@ -18,6 +24,9 @@ def detect_images(
         model: .tflite or .keras, or a detector of one.
         images: files that Pillow can read.
         threshold: the lowest score to tell of, 0 to 1.
+        iou_threshold: of two boxes of a class that overlap by more than this, the less sure one is dropped; 0 to 1.
+            Files that have suppressed overlaps themselves have their own.
+        limit: boxes of an image, at most.
         **options: of `Detector`, such as classes; only with a file.
 
     Returns:
@@ -25,17 +34,22 @@ def detect_images(
         score and box (left, top, right, bottom in pixels of the upright picture), the likeliest first.
 
     Raises:
-        ValueError: the model or an image is missing or broken, or the threshold is no score.
+        ValueError: the model or an image is missing or broken, or a threshold or the limit is none.
     """
     if isinstance(model, Detector) and options:
         raise ValueError(f"the detector has its options already; pass {', '.join(options)} to Detector")
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"the threshold is a score, 0 to 1, not {threshold}")
+    for name, share in (("score", threshold), ("overlap (IoU)", iou_threshold)):
+        if not 0 <= share <= 1:
+            raise ValueError(f"the threshold of the {name} is from 0 to 1, not {share}")
+    if limit < 1:
+        raise ValueError(f"the limit is one box or more, not {limit}")
     detector = model if isinstance(model, Detector) else Detector(model, **options)
     names = detector.classes or tuple(f"class {k}" for k in range(detector.class_count))
     results = []
     for file in map(str, images):
-        found, sizes = detector.detect_files(Path(), [file], score_threshold=threshold)
+        found, sizes = detector.detect_files(
+            Path(), [file], score_threshold=threshold, iou_threshold=iou_threshold, limit=limit
+        )
         boxes = found.boxes * np.tile(sizes[0], 2)
         results.append(
             {

@@ -16,7 +16,7 @@ from mbhelpers.evaluation.detection import ST, Curve, best_f1, f1_scores, verdic
 from mbhelpers.evaluation.detection_match import Protocol
 from mbhelpers.files import replacing
 from mbhelpers.preprocessing import upright_rgb
-from mbhelpers.reporting.box_plots import BOX_COLOURS, draw_boxes, picture_grid
+from mbhelpers.reporting.box_plots import BOX_COLOURS, PICTURE, draw_boxes, picture_grid
 from mbhelpers.reporting.plots import BLUE, GREEN, GREY, ORANGE, RED, _done, short
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def show_detections(
 
 
 def save_found(results: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
-    """Draw what `inference.detect.detect_images` told, each picture as `<name>.png` into a folder.
+    """Draw what `inference.detect.detect_images` told, each picture as `<name>.png` into a folder, in its size or more.
 
     Raises:
         ValueError: two pictures have the same name, or the folder can't be written.
@@ -158,10 +158,14 @@ def save_found(results: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]
         names = sorted({one["class"] for one in result["found"]})
         colours = [list(BOX_COLOURS)[names.index(one["class"]) % len(BOX_COLOURS)] for one in result["found"]]
         words = [f"{one['class']} {100 * one['score']:.0f} %" for one in result["found"]]
-        figure, (axis,) = picture_grid([picture], 1)
+        inches = 0.93 * PICTURE / max(width, height)  # as large as `draw_boxes` takes a picture to be
+        figure = plt.figure(figsize=(width * inches, height * inches))
+        axis = figure.add_axes((0, 0, 1, 1))  # the picture alone, without a margin
+        axis.axis("off")
+        axis.imshow(picture, aspect="auto")
         draw_boxes(axis, (height, width), boxes, words, colours, np.zeros(len(boxes), bool))
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=200)
+            figure.savefig(temporary, format="png", dpi=max(200, 1 / inches))
         plt.close(figure)
     return paths

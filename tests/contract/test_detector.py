@@ -142,7 +142,8 @@ def test_annotations_of_other_images_are_refused(bare, pictures, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("model.keras", b"", "is no .tflite file; export the detector first"),
+        ("model.onnx", b"", r"suffix must be \.keras or \.tflite"),
+        ("empty.keras", b"", "empty.keras is not a whole .keras file"),
         ("absent.tflite", None, "absent.tflite"),
         ("broken.tflite", b"TFL3 and no more", "broken.tflite"),
     ],
@@ -157,6 +158,8 @@ def test_no_detector(name, content, message, tmp_path):
 def test_a_classifier_is_no_detector(thin):
     with pytest.raises(ValueError, match=r"gives \(1, 3\), as a classifier does; take `mbhelpers classify`"):
         Detector(thin.int8)
+    with pytest.raises(ValueError, match=r"as a classifier does; take `mbhelpers classify`"):
+        Detector(thin.keras)
 
 
 def test_a_detector_is_no_classifier(bare):
@@ -165,8 +168,22 @@ def test_a_detector_is_no_classifier(bare):
 
 
 def test_a_threshold_is_a_score(bare, pictures):
-    with pytest.raises(ValueError, match="the threshold is a score, 0 to 1, not 50"):
+    with pytest.raises(ValueError, match=r"threshold of the score is from 0 to 1, not 50"):
         detect_images(bare, [pictures / "bright.png"], threshold=50)
+    with pytest.raises(ValueError, match=r"overlap \(IoU\) is from 0 to 1, not -1"):
+        detect_images(bare, [pictures / "bright.png"], iou_threshold=-1)
+    with pytest.raises(ValueError, match="the limit is one box or more, not 0"):
+        detect_images(bare, [pictures / "bright.png"], limit=0)
+
+
+def test_suppression_can_be_chosen(bare, pictures):
+    """Every anchor has some score: without suppression all are boxes, the surest first."""
+    everything = {"threshold": 0.0, "limit": 10_000}
+    [loose] = detect_images(bare, [pictures / "bright.png"], iou_threshold=1.0, **everything)["results"]
+    [tight] = detect_images(bare, [pictures / "bright.png"], iou_threshold=0.1, **everything)["results"]
+    [few] = detect_images(bare, [pictures / "bright.png"], iou_threshold=1.0, threshold=0.0, limit=3)["results"]
+    assert len(loose["found"]) > 4 * len(tight["found"]) > 0
+    assert few["found"] == loose["found"][:3]
 
 
 def test_protocols_by_name():
@@ -180,7 +197,9 @@ def test_the_command_line(bare, pictures, tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert "1 above 50 %" in ended.stdout and "%  person  " in ended.stdout
     with Image.open(tmp_path / "drawn" / "bright.png") as drawn:
-        assert np.asarray(drawn.convert("RGB")).std() > 5, "a frame on a plain picture"
+        pixels = np.asarray(drawn.convert("RGB"))
+        assert pixels.std() > 5, "a frame on a plain picture"
+        assert pixels.shape[1] == 2 * pixels.shape[0] >= 100, "the picture's shape, no margin around it"
     told = call("evaluate-detections", bare, pictures / "annotations.json", pictures, "--classes", "person", "--json")
     assert json.loads(told.stdout)["ap"] == pytest.approx(1.0)
     plain = call("evaluate-detections", bare, pictures / "annotations.json", pictures, "--classes", "person")
