@@ -350,3 +350,58 @@ def test_a_trained_model_is_saved_and_loaded(trained, tmp_path):
     again = load_keras(tmp_path / "model.keras")
     for one, two in zip(model.predict(data.images, verbose=0), again.predict(data.images, verbose=0), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_one_scale_a_tensor_after_repair_says_what_the_model_says(trained):
+    """One channel of each head is made 60 times as large, and what reads it as much smaller: the same function."""
+    import keras
+
+    from mbhelpers.models.ssd import with_anchors
+    from mbhelpers.quantization.repair import repaired
+    from mbhelpers.quantization.tflite import to_int8
+
+    trained_model, data = trained
+    model = keras.models.clone_model(trained_model)
+    model.set_weights(trained_model.get_weights())
+    for stride in (8, 16, 32):
+        pointwise = model.get_layer(f"head_{stride}_0_pointwise")
+        norm = model.get_layer(f"head_{stride}_0_depthwise_norm")
+        gamma, beta, mean, variance = norm.get_weights()
+        loud = np.where(np.arange(16) == 3, 60.0, 1.0)
+        norm.set_weights([gamma * loud, beta * loud, mean, variance])
+        (kernel,) = pointwise.get_weights()
+        pointwise.set_weights([kernel / loud[:, None]])
+    said = trained_model.predict(data.images, verbose=0)[0]
+    np.testing.assert_allclose(model.predict(data.images, verbose=0)[0], said, atol=1e-3)
+    exported, record = with_anchors(model), Record(("square", "other"), preset("mbhelpers", SIDE))
+    copy, done = repaired(exported, record.preprocessing, data.images)
+    assert done["equalized_pairs"] > 20, "the backbone's and the heads'"
+    np.testing.assert_allclose(copy.predict(data.images, verbose=0)[0], said, atol=2e-3)
+    errors = {}
+    for repairs in ((), None):
+        content = to_int8(exported, record, data.images, granularity="tensor", repairs=repairs)
+        found = [dict(outputs_of(content, image))["scores"][0] for image in data.images[:4]]
+        errors[repairs] = np.abs(np.array(found) - said[:4]).max(axis=(1, 2)).mean()
+    assert errors[None] < 0.15 < errors[()], errors
+
+
+def test_what_is_watched_joins_the_history(tmp_path):
+    """It is asked after each epoch, with the averaged weights in the model; training goes on with its own."""
+    seen = []
+    from mbhelpers.training.detector import fit_detector
+
+    data = scenes(8, 5)
+
+    def watch():
+        seen.append([np.array(weight) for weight in model.weights])
+        return {"val_ap": 0.25 * len(seen)}
+
+    recipe = DetectorRecipe(replace(RECIPE, ema=0.9))
+    model = build()
+    history = fit_detector(model, data, None, recipe, tmp_path / "watched", seed=1, watch=watch)
+    plain = build()
+    unwatched = fit_detector(plain, data, None, recipe, tmp_path / "plain", seed=1)
+    assert [line["val_ap"] for line in history] == [0.25, 0.5, 0.75, 1.0]
+    assert [line["loss"] for line in history] == [line["loss"] for line in unwatched]
+    for now, last in zip(model.weights, seen[-1], strict=True):
+        np.testing.assert_array_equal(np.array(now), last)

@@ -163,3 +163,18 @@ def test_training_from_scratch_uses_no_weights(tmp_path, capsys):
 
 def test_versions_name_what_decides_the_numbers():
     assert {"python", "mbhelpers", "tensorflow", "keras", "numpy", "pillow"} <= set(versions())
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("coco2017_person/mobilenet_v2_0.35_128_tl", "coco2017_person has boxes"),
+        ("flowers/ssd_mobilenet_v2_fpnlite_0.35_192", "flowers has no boxes"),
+        ("custom/ssd_mobilenet_v2_fpnlite_0.35_192_tl", "leave _tl out"),
+        ("custom/mobilenet_v2_0.35_128", "add _tfs, _tl or _fft"),
+    ],
+)
+def test_classifiers_and_detectors_are_told_apart(row, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        open_run(row, out_dir=tmp_path)
+    assert not list(tmp_path.iterdir()), "nothing is left of a refused run"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mbhelpers.data.predictions import Predictions
+from mbhelpers.data.predictions import Predictions, load_predictions, save_predictions
 
 BOXES = np.array([[0.1, 0.2, 0.3, 0.4], [-0.1, 0.0, 1.2, 1.0], [0.5, 0.5, 0.5, 0.5]])
 THREE = Predictions.from_images(
@@ -78,3 +78,12 @@ def test_what_does_not_fit_is_refused(changed, says, why):
     with pytest.raises(ValueError, match=says):
         Predictions(**passed(**changed))
     Predictions(**passed())
+
+
+def test_what_is_kept_comes_back(tmp_path):
+    other = THREE.select([2, 1, 0])
+    save_predictions(tmp_path / "found.npz", np.array(["a", "b", "c"]), {"float": THREE, "int8": other})
+    for name, wanted in (("float", THREE), ("int8", other)):
+        found = load_predictions(tmp_path / "found.npz", name)
+        for field in ("first", "boxes", "scores", "labels"):
+            np.testing.assert_array_equal(getattr(found, field), getattr(wanted, field))

@@ -5,7 +5,7 @@ import pytest
 
 from mbhelpers.evaluation import detection_compare
 from mbhelpers.evaluation.detection import COCO, COCO50, ST, evaluate, st_exact
-from mbhelpers.evaluation.detection_compare import compare_detections, resampled_aps
+from mbhelpers.evaluation.detection_compare import ap_interval, compare_detections, resampled_aps
 from mbhelpers.evaluation.detection_match import pair
 
 from .boxes import draw, guess, truth
@@ -112,3 +112,12 @@ def test_what_cannot_be_compared(arguments, says, why):
 def test_no_repeats():
     with pytest.raises(ValueError, match="0 repeats"):
         compare_detections(truth([(A, 0)]), guess([]), guess([]), repeats=0)
+
+
+def test_the_interval_of_one_is_around_its_ap():
+    found, predicted = draw(10, images=80)
+    low, high = ap_interval(found, predicted, repeats=300)
+    assert low < evaluate(found, predicted)["ap"] < high
+    assert ap_interval(found, predicted, repeats=300, confidence=0.5)[0] > low
+    with pytest.raises(ValueError, match="no true box in 2 images"):
+        ap_interval(truth([], []), guess([], []))

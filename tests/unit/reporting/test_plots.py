@@ -186,3 +186,11 @@ def test_worst_mistakes_come_surest_first():
     assert plots.worst_mistakes(scores, labels).tolist() == [3, 2, 1]
     assert plots.worst_mistakes(scores, labels, most=2).tolist() == [3, 2]
     assert plots.worst_mistakes(scores[:1], labels[:1]).tolist() == []
+
+
+def test_a_detectors_history_has_ap_and_marks_no_epoch_where_none_was_chosen():
+    history = [{"loss": 3.0, "val_loss": 2.0 + k, "val_ap": 0.1 * k} for k in range(3)]
+    figure = plots.plot_history(history, chosen=False)
+    assert figure.axes[1].get_ylabel() == "AP in %"
+    assert [line.get_label() for axis in figure.axes for line in axis.lines] == ["train", "validation", "validation"]
+    np.testing.assert_allclose(figure.axes[1].lines[0].get_ydata(), [0, 10, 20])
