@@ -4,11 +4,12 @@
 
 Scenes are drawn as in the sample of COCO, in equal shares of `CASES`: a person, a group, a portrait, persons behind
 something, cut by an edge, or none at all. The sample's other cases (figures of a few pixels, crowds of them) are left
-out of training; with `--all-cases N` the network is measured on N pictures of the whole sample, too. Nothing chooses an
-epoch: the last one counts. AP is the exact area under the curve at IoU 0.5, crowds ignored.
+out of training; on them the network is measured, too (`float_all_cases`). Nothing chooses an epoch, the last one
+counts. AP is the exact area under the curve at IoU 0.5, crowds ignored.
 
 `seconds` is the training as `fit_detector` is called, with the tracing of the graph; `cpu_seconds` what it took from
-the cores. Results go to `benchmarks/results/ssd_scenes.json`.
+the cores. Results go to `benchmarks/results/ssd_scenes.json`, the models to `results/drawn_persons/`, where notebooks
+in smoke mode find a detector.
 """
 
 import argparse
@@ -32,18 +33,16 @@ from mbhelpers import settings
 from mbhelpers.data import coco
 from mbhelpers.data.boxed import BoxedImages, load_boxed
 from mbhelpers.data.detections import Detections, assemble
-from mbhelpers.data.predictions import Predictions
 from mbhelpers.data.sample.coco import draw_scene, write_sample
-from mbhelpers.detection.anchors import make_anchors
-from mbhelpers.detection.boxes import area
-from mbhelpers.detection.outputs import Found, detect
 from mbhelpers.evaluation.detection import evaluate
+from mbhelpers.evaluation.detection_files import predict
 from mbhelpers.evaluation.detection_match import Protocol
-from mbhelpers.files import write_json
-from mbhelpers.models.load import load_keras
+from mbhelpers.files import replacing, write_json
+from mbhelpers.inference.detector import Detector
 from mbhelpers.native import load_tensorflow
 from mbhelpers.preprocessing import preset
-from mbhelpers.records import Record
+from mbhelpers.records import Record, add_to_keras
+from mbhelpers.stages.detection import DRAWN
 from mbhelpers.training.detector import fit_detector
 from mbhelpers.training.detector_recipes import RECIPES
 
@@ -54,7 +53,9 @@ RESULT = Path(__file__).parent / "results" / "ssd_scenes.json"
 CASES = ("person", "group", "things", "border", "portrait", "hidden")
 HALF = Protocol((0.5,), "greedy", most=100)
 CLASSES = ("person",)
-RECIPE = RECIPES["ours"]
+KEPT = "int8"
+KINDS = (("int8", "three", "channel"), ("int8_one", "one", "channel"), ("int8_per_tensor", "three", "tensor"))
+"""Int8 files: name, layout of the outputs, granularity of the weights' scales."""
 
 
 def scenes(folder: Path, number: int, seed: int) -> Detections:
@@ -88,71 +89,48 @@ def scenes(folder: Path, number: int, seed: int) -> Detections:
     )
 
 
-def score(found: Detections, detections: list[Found]) -> dict[str, Any]:
-    """AP at IoU 0.5 and its parts by size; a box that is inside out has no area and counts for nothing."""
-    whole = [(area(one.boxes) > 0, one) for one in detections]
-    predictions = Predictions.from_images([(one.boxes[k], one.scores[k], one.labels[k]) for k, one in whole])
-    told = evaluate(found, predictions, HALF)
+def score(found: Detections, file: Path) -> dict[str, Any]:
+    """AP at IoU 0.5 of what a file finds, and its parts by size."""
+    told = evaluate(found, predict(Detector(file), found, limit=HALF.most), HALF)
     return {"images": told["images"], "persons": told["truths"], "ap50": told["ap"], "by_size": told["by_size"]}
 
 
-def run_keras(model: Any, images: np.ndarray) -> list[Found]:
-    """What a Keras model finds in each image."""
-    anchors = make_anchors(images.shape[1])[None]
-    scores, offsets = model.predict(images, batch_size=32, verbose=0)
-    return [
-        detect([("scores", s[None]), ("offsets", o[None]), ("anchors", anchors)], score_threshold=0.01)
-        for s, o in zip(scores, offsets, strict=True)
-    ]
-
-
-def run_file(content: bytes, images: np.ndarray) -> list[Found]:
-    """What an int8 file finds in each image."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    given, told = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
-    found = []
-    for image in images:
-        interpreter.set_tensor(given, image[None])
-        interpreter.invoke()
-        outputs = [(one["name"], interpreter.get_tensor(one["index"])) for one in told]
-        if len(outputs) == 1:
-            outputs[0][1][..., :2].clip(0, 1, out=outputs[0][1][..., :2])  # the shared grid may reach beyond 1
-        found.append(detect(outputs, score_threshold=0.01))
-    return found
-
-
 def measure(given: argparse.Namespace, place: Path) -> dict[str, Any]:
-    """Draw, train, convert, evaluate."""
+    """Draw, train, convert, evaluate; the models go to `--keep`."""
     load_tensorflow()
-    from mbhelpers.models.ssd import LAYOUTS, with_anchors
+    from mbhelpers.models.ssd import with_anchors
     from mbhelpers.quantization.tflite import float_operators, to_int8
 
     preprocessing = preset("mbhelpers", given.resolution)
+    begun = time.perf_counter()
     training = load_boxed(scenes(place / "train", given.train, given.seed), preprocessing)
+    result: dict[str, Any] = {"drawing_seconds": time.perf_counter() - begun}
     held_out = scenes(place / "test", given.test, given.seed + 1)
-    images = load_boxed(held_out, preprocessing).images
-    model, told = _kept(given.model) if given.model else _train(given, training, place / "run")
-    result: dict[str, Any] = {"training": told, "parameters": model.count_params()}
-    result["float"] = score(held_out, run_keras(model, images))
+    model, result["training"] = _train(given, training, place / "run")
+    result["parameters"] = model.count_params()
+    record = Record(CLASSES, preprocessing, {"command": _command(), "training": result["training"]["recipe"]})
+    files = {"float": given.keep / "model.keras"}
+    given.keep.mkdir(parents=True, exist_ok=True)
+    with replacing(files["float"]) as temporary:
+        model.save(temporary)
+        add_to_keras(temporary, record)
+    result["float"] = score(held_out, files["float"])
     print(result["float"], flush=True)
-    record = Record(CLASSES, preprocessing)
-    for layout in LAYOUTS:
-        content = to_int8(with_anchors(model, layout), record, training.images[:200])
-        file = {"bytes": len(content), "float_operators": float_operators(content)}
-        result[f"int8_{layout}"] = file | score(held_out, run_file(content, images))
-    if given.all_cases:
-        folder = write_sample(place, train=1, val=given.all_cases, seed=given.seed + 2)
-        every = coco.read_folder(folder, year=2017).only(CLASSES)
-        every = every.select(np.flatnonzero([name.startswith("val") for name in every.paths]))
-        result["float_all_cases"] = score(every, run_keras(model, load_boxed(every, preprocessing).images))
-    return result
+    for kind, layout, granularity in KINDS:
+        content = to_int8(with_anchors(model, layout), record, training.images[:100], granularity=granularity)
+        files[kind] = (given.keep if kind == KEPT else place) / f"model_{kind}.tflite"
+        with replacing(files[kind]) as temporary:
+            temporary.write_bytes(content)
+        result[kind] = {"bytes": len(content), "float_operators": float_operators(content)}
+        result[kind] |= score(held_out, files[kind])
+    folder = write_sample(place, train=1, val=given.all_cases, seed=given.seed + 2)
+    every = coco.read_folder(folder, year=2017).only(CLASSES)
+    every = every.select(np.flatnonzero([name.startswith("val") for name in every.paths]))
+    return result | {"float_all_cases": score(every, files["float"])}
 
 
 def _train(given: argparse.Namespace, training: BoxedImages, folder: Path) -> tuple["keras.Model", dict[str, Any]]:
-    """A new model, and what its training took; both are kept where asked for."""
+    """A new model, and what its training took."""
     import keras
 
     from mbhelpers.models.ssd import build_ssd
@@ -160,7 +138,8 @@ def _train(given: argparse.Namespace, training: BoxedImages, folder: Path) -> tu
     keras.utils.set_random_seed(given.seed)
     options = {"weights": given.weights, "channels": given.channels, "depth": given.depth}
     model = build_ssd(1, given.alpha, preset("mbhelpers", given.resolution), **options)
-    recipe = replace(RECIPE, training=replace(RECIPE.training, epochs=given.epochs))
+    recipe = RECIPES[given.recipe]
+    recipe = replace(recipe, training=replace(recipe.training, epochs=given.epochs, min_steps=0))
     begun, used = time.perf_counter(), _cpu()
     history = fit_detector(model, training, None, recipe, folder, seed=given.seed)
     told = {
@@ -172,15 +151,11 @@ def _train(given: argparse.Namespace, training: BoxedImages, folder: Path) -> tu
         "last": history[-1],
         "recipe": recipe.to_json(),
     }
-    if given.keep:
-        model.save(given.keep)
-        write_json(given.keep.with_suffix(".json"), told)
     return model, told
 
 
-def _kept(file: Path) -> tuple["keras.Model", dict[str, Any]]:
-    """A model that `--keep` saved, and what was written of its training."""
-    return load_keras(file), json.loads(file.with_suffix(".json").read_text())
+def _command() -> str:
+    return shlex.join([".venv/bin/python", "benchmarks/ssd_scenes.py", *sys.argv[1:]])
 
 
 def _cpu() -> float:
@@ -197,20 +172,20 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--depth", type=int, default=2)
     parser.add_argument("--weights", default="none", help="of the backbone")
-    parser.add_argument("--epochs", type=int, default=RECIPE.training.epochs)
-    parser.add_argument("--train", type=int, default=1200, help="scenes to learn from")
+    parser.add_argument("--recipe", default="scratch")
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--train", type=int, default=2500, help="scenes to learn from")
     parser.add_argument("--test", type=int, default=300, help="scenes to measure on")
-    parser.add_argument("--all-cases", type=int, default=200)
+    parser.add_argument("--all-cases", type=int, default=200, help="pictures of the whole sample to measure on, too")
     parser.add_argument("--seed", type=int, default=settings.DEFAULT_SEED)
-    parser.add_argument("--keep", type=Path, help="save the Keras model here, and what its training took")
-    parser.add_argument("--model", type=Path, help="measure this model that was kept, in place of training one")
+    parser.add_argument("--keep", type=Path, default=settings.results_folder() / DRAWN, help="gets the models")
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         measured = measure(given, Path(place))
     packages = ("numpy", "tensorflow", "keras", "ai-edge-litert")
     result = {
-        "command": shlex.join([".venv/bin/python", "benchmarks/ssd_scenes.py", *sys.argv[1:]]),
+        "command": _command(),
         "seed": given.seed,
         "machine": {"cores": os.cpu_count(), "cores_used": len(os.sched_getaffinity(0)), "system": platform.system()},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},

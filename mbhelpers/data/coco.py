@@ -147,7 +147,7 @@ def check_files(found: Detections) -> Detections:
     if absent := sorted(listed - there):
         raise ValueError(
             f"{len(absent)} of {len(listed)} images that the annotations list are not in {found.root}, such as "
-            f"{absent[0]}; unpack the images again, pass their own folder, or read the boxes alone with check=False"
+            f"{absent[0]}; unpack the images again, or pass their own folder"
         )
     if more := sorted(name for name in there - listed if name.lower().endswith(SUFFIXES)):
         note = (more[0].rpartition("/")[0] or ".", f"{len(more)} images that are not annotated, such as {more[0]}")

@@ -14,6 +14,7 @@ from mbhelpers.inference.predictor import Predictor
 from mbhelpers.models.dequantize import read_tflite
 from mbhelpers.models.families import IMAGENET_CLASSES
 from mbhelpers.models.load import load_keras
+from mbhelpers.models.ssd import is_ssd, with_anchors
 from mbhelpers.quantization.calibration import calibration_set, list_images
 from mbhelpers.quantization.formats import FORMATS, Converted, convert, find
 from mbhelpers.quantization.ranges import ANY_SPREAD, USUAL_SPREAD, input_spread
@@ -107,7 +108,7 @@ class _Source:
         if folder is None:
             return
         paths, groups = list_images(folder)
-        if any("/" in name for name in paths):
+        if any("/" in name for name in paths) and len(self.network.outputs) == 1:
             self.record = _held_to_folders(model, self.record, self.network.output_shape[1], folder)
         chosen = calibration_set(groups, number, seed)
         seen = look(folder, [paths[k] for k in chosen])
@@ -130,7 +131,17 @@ class _Source:
 
 
 def _open(model: Path, options: dict[str, Any]) -> tuple["keras.Model", Record]:
-    """The model in float, and its record; the new file will say what of it was only assumed."""
+    """The model in float, and its record; the new file will say what of it was only assumed.
+
+    A detector comes with its anchors, as it is exported.
+    """
+    if model.suffix == ".keras" and is_ssd(network := load_keras(model)):
+        record = read_record(model)
+        if record is None:
+            raise ValueError(f"{model} has no record of its classes and preprocessing; train it with `mbhelpers run`")
+        if given := sorted(name for name, value in options.items() if value is not None):
+            raise ValueError(f"{model} carries its own preprocessing, {record.preprocessing}; leave {given[0]} out")
+        return with_anchors(network), record
     predictor = Predictor(model, **options)
     found = read_record(model)
     if model.suffix == ".tflite":

@@ -87,7 +87,7 @@ def train_detector(run: Run, recipe: DetectorRecipe | None = None) -> Path:
 
     check_detector(run)
     path, split = run.folder / "model.keras", prepare(run)
-    recipe = (recipe or detector_recipe(run.recipe, run.smoke)).fitted(len(split.paths["train"]))
+    recipe = (recipe or detector_recipe(run.recipe, run.smoke, weights=run.weights)).fitted(len(split.paths["train"]))
     if is_done(run, "train"):
         check_made(run, path, recipe.to_json(), split)
         return path

@@ -54,21 +54,28 @@ class DetectorRecipe:
         return asdict(self)
 
 
+_OURS = DetectorRecipe(
+    Recipe(
+        learning_rate=4e-3,
+        epochs=45,
+        min_steps=1500,
+        batch_size=16,
+        weight_decay=0.02,
+        ema=0.995,
+        monitor="none",
+        augmentation=Augmentation(flip_horizontal=True, zoom=0.15, translate=0.1, contrast=0.2, brightness=0.05),
+    ),
+    gamma=2.0,
+    offsets_weight=2.0,
+    offsets_corner=0.1,
+    overlap=0.3,
+)
+
 RECIPES = {
-    "ours": DetectorRecipe(
-        Recipe(
-            learning_rate=4e-3,
-            epochs=45,
-            min_steps=1500,
-            batch_size=16,
-            weight_decay=0.02,
-            ema=0.995,
-            monitor="none",
-            augmentation=Augmentation(flip_horizontal=True, zoom=0.15, translate=0.1, contrast=0.2, brightness=0.05),
-        ),
-        gamma=2.0,
-        offsets_weight=2.0,
-        offsets_corner=0.1,
+    "ours": _OURS,
+    "scratch": replace(
+        _OURS,
+        training=replace(_OURS.training, learning_rate=2e-2, augmentation=Augmentation(flip_horizontal=True)),
     ),
     "st": DetectorRecipe(
         Recipe(
@@ -88,20 +95,25 @@ RECIPES = {
         gamma=0.25,
     ),
 }
-"""Ours chooses no epoch. It is a first choice that learns; no others were compared with it. `benchmarks/ssd_scenes.py`
-measures it on drawn scenes.
+"""Ours, from a backbone with weights, and where it has none ("scratch"); neither chooses an epoch.
 
 ST's is that of its model zoo as far as it is known: Adam, 1e-3, batches of 64, a plateau of 20 epochs and an end after
 40 by the validation loss, gamma 0.25. How strongly it augments is not; it blurs too, for which we have nothing.
 """
 
 
-def detector_recipe(name: str, smoke: bool = False) -> DetectorRecipe:
-    """A recipe of `RECIPES`; in smoke mode two epochs of it.
+def detector_recipe(name: str, smoke: bool = False, *, weights: str = "imagenet") -> DetectorRecipe:
+    """A recipe by the name that a run has for it; in smoke mode two epochs of it.
+
+    Args:
+        name: "ours" or "st".
+        smoke: short.
+        weights: of the backbone. Where it has "none", ours is "scratch".
 
     Raises:
         ValueError: unknown name; the message lists the valid ones.
     """
-    if name not in RECIPES:
-        raise ValueError(f"unknown recipe {name!r} of a detector; choose from {', '.join(RECIPES)}")
-    return RECIPES[name].short() if smoke else RECIPES[name]
+    if name not in ("ours", "st"):
+        raise ValueError(f"unknown recipe {name!r} of a detector; choose from ours, st")
+    found = RECIPES["scratch" if name == "ours" and weights == "none" else name]
+    return found.short() if smoke else found

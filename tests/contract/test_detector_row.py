@@ -13,9 +13,12 @@ from mbhelpers.evaluation.detection import evaluate
 from mbhelpers.files import read_json
 from mbhelpers.inference.detector import Detector
 from mbhelpers.models import ssd
+from mbhelpers.quantization.files import quantize_file
+from mbhelpers.quantization.formats import FORMATS
 from mbhelpers.records import read_record
 from mbhelpers.runs import open_run
 from mbhelpers.stages import detection
+from mbhelpers.training.detector_recipes import RECIPES
 
 from .test_cli import call
 from .test_ssd import scenes, thin_backbone
@@ -158,3 +161,32 @@ def test_a_folder_without_annotations(tmp_path):
     run = open_run(ROW, data_dir=tmp_path, weights="none", out_dir=tmp_path / "runs")
     with pytest.raises(ValueError, match=r"no annotations/instances_NAME\.json"):
         stages.prepare(run)
+
+
+@pytest.mark.parametrize("name", ["int8_per_tensor", "float32", "onnx_float32"])
+def test_a_detectors_file_becomes_another_format(name, done, own, tmp_path):
+    run, _ = done
+    suffix = FORMATS[name].suffix
+    folder = own / "mine" if FORMATS[name].calibrated else None
+    path = quantize_file(run.folder / "model.keras", folder, tmp_path / f"other{suffix}", format=name, seed=1)
+    assert read_record(path).classes == CLASSES
+    if suffix == ".tflite":
+        picture = Detector(run.folder / "model.keras").preprocessing.load(own / "mine" / "00.png")
+        wanted, found = (dict(Detector(file).outputs(picture)) for file in (run.folder / "model.keras", path))
+        tolerance = 0.05 if name.startswith("int8") else 1e-4
+        assert list(found) == list(wanted) == ["scores", "offsets", "anchors"]
+        assert np.abs(found["scores"] - wanted["scores"]).max() < tolerance
+
+
+def test_a_detectors_file_carries_its_preprocessing(done, own, tmp_path):
+    with pytest.raises(ValueError, match=r"carries its own preprocessing.*leave preset out"):
+        path = done[0].folder / "model.keras"
+        quantize_file(path, own / "mine", tmp_path / "other.tflite", seed=1, preset="st", mean=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "rate"), [("ours", "imagenet", "ours"), ("ours", "none", "scratch"), ("st", "none", "st")]
+)
+def test_a_recipe_fits_its_start(name, weights, rate):
+    assert detection.detector_recipe(name, weights=weights) == RECIPES[rate]
+    assert detection.detector_recipe(name, True, weights=weights).training.epochs == 2
