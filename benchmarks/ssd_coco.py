@@ -9,7 +9,7 @@ converted, find what they find in its own test part, on which nothing was select
 all seeds as one set, an image of two of them twice, each time with what another network finds.
 
 Each run lies in `--work`; a killed call goes on there. `results/<row>/` gets `metrics.json`, `history.json` and
-`model_int8.tflite` of the first seed, `benchmarks/results/ssd_coco.json` the summary.
+`model_int8.tflite` of the first seed, `results/coco2017_person/detectors.json` the summary.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from mbhelpers.runs import DETECTOR, Run, machine, open_run, versions
 from mbhelpers.stages import calibration_images, part_boxes, run_row
 from mbhelpers.stages.detection import KEPT
 
-RESULT = Path(__file__).parent / "results" / "ssd_coco.json"
+RESULT = settings.results_folder() / "coco2017_person" / "detectors.json"
 SEEDS = (2026, 2027, 2028)
 PER_TENSOR: dict[str, tuple[str, ...] | None] = {"int8_per_tensor": None, "int8_per_tensor_as_converted": ()}
 """Repairs of the files with a scale a tensor; None are the default ones."""

@@ -8,8 +8,8 @@ out of training; on them the network is measured, too (`float_all_cases`). Nothi
 counts. AP is the exact area under the curve at IoU 0.5, crowds ignored.
 
 `seconds` is the training as `fit_detector` is called, with the tracing of the graph; `cpu_seconds` what it took from
-the cores. Results go to `benchmarks/results/ssd_scenes.json`, the models to `results/drawn_persons/`, where notebooks
-in smoke mode find a detector.
+the cores. The result is `results/drawn_persons/detectors.json`; the models lie beside it, where notebooks in smoke
+mode find a detector.
 """
 
 import argparse
@@ -49,13 +49,19 @@ from mbhelpers.training.detector_recipes import RECIPES
 if TYPE_CHECKING:
     import keras
 
-RESULT = Path(__file__).parent / "results" / "ssd_scenes.json"
+RESULT = settings.results_folder() / "drawn_persons" / "detectors.json"
 CASES = ("person", "group", "things", "border", "portrait", "hidden")
 HALF = Protocol((0.5,), "greedy", most=100)
 CLASSES = ("person",)
 KEPT = "int8"
-KINDS = (("int8", "three", "channel"), ("int8_one", "one", "channel"), ("int8_per_tensor", "three", "tensor"))
-"""Int8 files: name, layout of the outputs, granularity of the weights' scales."""
+CALIBRATION = settings.CALIBRATION_IMAGES
+KINDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("int8", "three", {}),
+    ("int8_one", "one", {}),
+    ("int8_per_tensor", "three", {"granularity": "tensor"}),
+    ("int8_per_tensor_as_converted", "three", {"granularity": "tensor", "repairs": ()}),
+)
+"""Int8 files: name, layout of the outputs, options of `to_int8`."""
 
 
 def scenes(folder: Path, number: int, seed: int) -> Detections:
@@ -116,8 +122,8 @@ def measure(given: argparse.Namespace, place: Path) -> dict[str, Any]:
         add_to_keras(temporary, record)
     result["float"] = score(held_out, files["float"])
     print(result["float"], flush=True)
-    for kind, layout, granularity in KINDS:
-        content = to_int8(with_anchors(model, layout), record, training.images[:100], granularity=granularity)
+    for kind, layout, how in KINDS:
+        content = to_int8(with_anchors(model, layout), record, training.images[:CALIBRATION], **how)
         files[kind] = (given.keep if kind == KEPT else place) / f"model_{kind}.tflite"
         with replacing(files[kind]) as temporary:
             temporary.write_bytes(content)

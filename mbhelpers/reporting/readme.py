@@ -9,6 +9,7 @@ from PIL import Image
 from mbhelpers import settings
 from mbhelpers.data.sample import CLASSES, draw_flower
 from mbhelpers.files import replacing
+from mbhelpers.reporting.detection_facts import detector_lines
 from mbhelpers.reporting.int8_facts import cost_lines
 from mbhelpers.reporting.training_facts import results_table
 
@@ -29,7 +30,12 @@ def with_tables(readme: str, results: Path) -> str:
     Raises:
         ValueError: it has no place for a table.
     """
-    for name, table in {"zoo": results_table(results), "int8": pd.DataFrame(cost_lines(results))}.items():
+    tables = {
+        "zoo": results_table(results),
+        "int8": pd.DataFrame(cost_lines(results)),
+        "detectors": pd.DataFrame(detector_lines(results)),
+    }
+    for name, table in tables.items():
         head, begin, rest = readme.partition(f"<!-- {name}:begin -->")
         _, end, tail = rest.partition(f"<!-- {name}:end -->")
         if not (begin and end):

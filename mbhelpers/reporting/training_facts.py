@@ -136,7 +136,7 @@ def transfer_sentences(result: dict[str, Any]) -> list[str]:
 
 
 def results_table(folder: Path) -> "pd.DataFrame":
-    """The trained rows that lie below a folder, each measured on its own test part.
+    """The trained rows of classifiers that lie below a folder, each measured on its own test part.
 
     Args:
         folder: such as `results/flowers`, or `results`; every `<data set>/<row>/metrics.json` below it is a row.
@@ -150,6 +150,8 @@ def results_table(folder: Path) -> "pd.DataFrame":
     lines = []
     for path in sorted(folder.rglob("metrics.json")):
         metrics = read_json(path)
+        if "top1" not in metrics["int8"]:  # a detector's
+            continue
         low, high = (100 * bound for bound in metrics["int8"]["interval"])
         lines.append(
             {

@@ -15,7 +15,7 @@ def test_the_tables_are_those_of_the_results():
 
 def test_a_readme_without_a_place_is_refused():
     text = (settings.project_folder() / "README.md").read_text(encoding="utf-8")
-    for name in ("zoo", "int8"):
+    for name in ("zoo", "int8", "detectors"):
         with pytest.raises(ValueError, match=f"needs the lines <!-- {name}:begin --> and <!-- {name}:end -->"):
             with_tables(text.replace(f"<!-- {name}:end -->", ""), settings.results_folder())
 
