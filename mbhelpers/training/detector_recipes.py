@@ -97,10 +97,10 @@ RECIPES = {
 }
 """Ours, from a backbone with weights, and where it has none ("scratch"); neither chooses an epoch.
 
-"scratch" was chosen on drawn scenes that `benchmarks/ssd_scenes.py` doesn't measure on: after five passes over 5,400 of
-them AP at IoU 0.5 was 0.56 with an overlap of 0.5 and a rate of 4e-3, 0.62 and 0.65 with overlaps of 0.4 and 0.3, 0.77
-with 0.3 and a rate of 1.2e-2, 0.81 with 2e-2 (424 persons, one run each). From ImageNet's weights, on 222 photographs, an
-overlap of 0.3, or 1.2e-2 with a smaller rate for the backbone, made no difference that 32 pictures could show.
+"scratch" was chosen on drawn scenes that `benchmarks/ssd_scenes.py` doesn't measure on. After five passes over 5,400
+scenes, AP at IoU 0.5 of 424 persons was 0.56 with an overlap of 0.5 and a rate of 4e-3; 0.62 and 0.65 with overlaps of
+0.4 and 0.3; 0.77 with 0.3 and a rate of 1.2e-2; 0.81 with 0.3 and 2e-2 (one run each). From ImageNet's weights on 222
+photographs, an overlap of 0.3, or 1.2e-2 with smaller rates in the backbone, made no difference that 32 pictures show.
 
 ST's is that of its model zoo as far as it is known: Adam, 1e-3, batches of 64, a plateau of 20 epochs and an end after
 40 by the validation loss, gamma 0.25. How strongly it augments is not; it blurs too, for which we have nothing.
