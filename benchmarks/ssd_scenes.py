@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=2)
     parser.add_argument("--weights", default="none", help="of the backbone")
     parser.add_argument("--recipe", default="scratch")
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--train", type=int, default=3600, help="scenes to learn from")
     parser.add_argument("--test", type=int, default=300, help="scenes to measure on")
     parser.add_argument("--all-cases", type=int, default=200, help="pictures of the whole sample to measure on, too")
