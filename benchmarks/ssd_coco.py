@@ -6,7 +6,8 @@ COCO's images and the weights are those in the folder that MBHELPERS_REAL names:
 trains on 222. They are few, so the AP is that of a lesson, far below what 64,000 images give; what it can tell is
 whether int8 keeps it. A seed's files, int8 with a scale a channel, and with a scale a tensor, repaired and as
 converted, find what they find in its own test part, on which nothing was selected. `pooled` counts the test parts of
-all seeds as one set, an image of two of them twice, each time with what another network finds.
+all seeds as one set, an image of two of them twice, each time with what another network finds; its intervals are
+somewhat too narrow for that.
 
 Each run lies in `--work`; a killed call goes on there. `results/<row>/` gets `metrics.json`, `history.json` and
 `model_int8.tflite` of the first seed, `results/coco2017_person/detectors.json` the summary.
@@ -29,7 +30,7 @@ from mbhelpers.data.source import load_detections
 from mbhelpers.evaluation.detection import COCO50, ST, evaluate
 from mbhelpers.evaluation.detection_compare import ap_interval, compare_detections
 from mbhelpers.evaluation.detection_files import predict
-from mbhelpers.files import read_json, replacing, write_json
+from mbhelpers.files import read_json, replacing, sha256, write_json
 from mbhelpers.inference.detector import Detector
 from mbhelpers.models.weights import keras_file_name
 from mbhelpers.records import read_record
@@ -51,10 +52,11 @@ def files_of(run: Run) -> dict[str, Path]:
 
     run_row(run)
     files = {"float": run.folder / "model.keras", "int8": run.folder / "model_int8.tflite"}
-    record = read_record(files["float"])
-    assert record is not None
+    record, digest = read_record(files["float"]), sha256(files["float"])
+    if record is None:
+        raise ValueError(f"{files['float']} was not made by this collection")
     for name, repairs in PER_TENSOR.items():
-        files[name] = run.folder / f"model_{name}.tflite"
+        files[name] = run.folder / f"model_{name}_{digest[:8]}.tflite"
         if not files[name].is_file():
             model = with_anchors(load_keras(files["float"]))
             content = to_int8(model, record, calibration_images(run)[0], granularity="tensor", repairs=repairs)
@@ -65,7 +67,9 @@ def files_of(run: Run) -> dict[str, Path]:
 
 def measured(truth: Detections, found: dict[str, Predictions]) -> dict[str, Any]:
     """AP of each file, and beside that of the float one."""
-    result: dict[str, Any] = {"images": len(truth), "persons": len(truth.boxes), "protocol": "ST's, IoU 0.4"}
+    distinct = len(set(truth.paths.tolist()))
+    result: dict[str, Any] = {"images": len(truth), "distinct_images": distinct, "persons": len(truth.boxes)}
+    result["protocol"] = "ST's, IoU 0.4"
     for name, predictions in found.items():
         result[name] = {"ap": evaluate(truth, predictions, ST)["ap"], "interval": ap_interval(truth, predictions, ST)}
         result[name]["coco_ap50"] = evaluate(truth, predictions, COCO50)["ap"]
@@ -106,7 +110,7 @@ def main() -> None:
         truths.append(truth)
         every.append(found)
         print(seed, result[f"seed {seed}"], flush=True)
-        if seed == SEEDS[0]:
+        if seed == SEEDS[0] and given.out == RESULT:
             place = settings.results_folder() / DETECTOR
             place.mkdir(parents=True, exist_ok=True)
             for name in ("metrics.json", "history.json", "model_int8.tflite"):

@@ -57,7 +57,8 @@ def compared(found: Detections, predictions: Predictions) -> dict[str, Any]:
     """AP by our count and by pycocotools', and by how much they differ at most, by class."""
     ours, theirs = evaluate(found, predictions, COCO_AP), coco_evaluate(found, predictions)
     pairs = [(one["ap"], other["ap"]) for one, other in zip(ours["per_class"], theirs["per_class"], strict=True)]
-    assert all((one is None) == (other is None) for one, other in pairs)
+    if any((one is None) != (other is None) for one, other in pairs):
+        raise RuntimeError("a class has an AP by one count and none by the other")
     defined = [(one, other) for one, other in pairs if one is not None]
     return {
         "images": len(found),

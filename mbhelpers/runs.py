@@ -112,6 +112,8 @@ def open_run(
         if weights not in (None, "none"):
             print(f"{parsed} trains from scratch: weights {str(weights)!r} are not used")
         weights = "none"
+    if parsed.detects and parsed.dataset == "custom" and data_dir in (None, settings.SAMPLE):
+        raise ValueError(f"{parsed} needs boxes of your own: pass --data; drawn ones are for {DETECTOR}")
     run = Run(
         row=parsed,
         data_dir=None if data_dir is None else str(data_dir),

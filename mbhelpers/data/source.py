@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,10 +105,7 @@ def load_detections(dataset: str, data_dir: Path | str | None) -> Detections:
         ValueError: the data set has no boxes, or its folder holds none; or as `locate` and `coco.read_folder`.
     """
     if dataset == "custom":
-        top = locate(dataset, data_dir)
-        if not (files := sorted((top / "annotations").glob("instances_*.json"))):
-            raise ValueError(f"{top} has no annotations/instances_NAME.json beside NAME/, its images; lay it out so")
-        return coco.read(files[0]) if len(files) == 1 else coco.read_folder(top)
+        return _own_detections(locate(dataset, data_dir))
     known = catalog.find(dataset)
     if known.layout != "coco":
         with_boxes = ", ".join(name for name, other in catalog.CATALOG.items() if other.layout == "coco")
@@ -117,6 +115,19 @@ def load_detections(dataset: str, data_dir: Path | str | None) -> Detections:
         raise ValueError(f"{top} has no annotations/, so no boxes; pass COCO's own folder")
     found = coco.read_folder(top, year=_year(dataset, data_dir))
     return found.only(("person",) if dataset == "coco_person" else known.classes)
+
+
+def _own_detections(top: Path) -> Detections:
+    """The boxes of a folder of one's own."""
+    files = sorted((top / "annotations").glob("instances_*.json"))
+    if len(files) == 1:
+        return coco.read(files[0])
+    if not files:
+        raise ValueError(f"{top} has no annotations/instances_NAME.json beside NAME/, its images; lay it out so")
+    names = [file.name for file in files]
+    if any(re.fullmatch(r"instances_(train|val)\d{4}\.json", name) is None for name in names):
+        raise ValueError(f"{top} has {' and '.join(names)}; keep one of them, or join them: the split is made here")
+    return coco.read_folder(top)
 
 
 def detection_sets() -> tuple[str, ...]:
@@ -130,6 +141,9 @@ def detection_images(found: Detections) -> ImageFolder:
     What was left out is printed and kept in `skipped`.
     """
     looks = folder.look(found.root, found.paths.tolist())
+    if len(looks) == 0:
+        why = f", {looks.skipped[0][0]}: {looks.skipped[0][1]}" if looks.skipped else ""
+        raise ValueError(f"none of the {len(found)} images that {found.root} annotates can be read{why}; replace them")
     labels = np.zeros(len(found), np.int64)
     person_boxes = np.array([name == "person" for name in found.categories])[found.labels]
     labels[found.image_of] = 1
@@ -146,7 +160,8 @@ def detection_images(found: Detections) -> ImageFolder:
         labels=np.searchsorted(present, labels),
         official=coco.official_parts(looks.paths),
     )
-    _say_what_is_lacking(images, "coco")
+    halves = bool(len(images)) and str(images.paths[0]).startswith(("train", "val"))
+    _say_what_is_lacking(images, "coco" if halves else "own")
     return images
 
 

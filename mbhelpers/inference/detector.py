@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import keras
 
 
+_AT_ONCE = 32
+"""Images whose raw outputs are in memory together: 18,070 anchors with 81 scores are 6 MB each."""
+
+
 class Detector:
     """A detector ready to run: a .tflite file, float or int8, or a .keras file of `models.ssd.build_ssd`.
 
@@ -127,11 +131,12 @@ def find_objects(model: "keras.Model", images: np.ndarray, **options: Any) -> Pr
     """
     check_pixels(images, model.input_shape[1])
     told = []
-    for scores, offsets, anchors in zip(*model.predict(images, batch_size=32, verbose=0), strict=True):
-        found = suppress(Raw(scores[:, 1:], offsets, anchors, "corners"), **options)
-        boxes = clip(found.boxes)
-        whole = area(boxes) > 0
-        told.append((boxes[whole], found.scores[whole], found.labels[whole]))
+    for start in range(0, len(images), _AT_ONCE):
+        for scores, offsets, anchors in zip(*model.predict_on_batch(images[start : start + _AT_ONCE]), strict=True):
+            found = suppress(Raw(scores[:, 1:], offsets, anchors, "corners"), **options)
+            boxes = clip(found.boxes)
+            whole = area(boxes) > 0
+            told.append((boxes[whole], found.scores[whole], found.labels[whole]))
     return Predictions.from_images(told)
 
 
@@ -176,7 +181,9 @@ class _Keras:
 
         model = load_keras(path)
         if not is_ssd(model):
-            raise _classifier(path, model.output_shape)
+            if isinstance(model.output_shape, tuple) and len(model.output_shape) == 2:
+                raise _classifier(path, model.output_shape)
+            raise ValueError(f"{path} is no detector of ours; export it to .tflite, which is read in any known layout")
         model = with_anchors(model)
         self.names, self.side = model.output_names, int(model.input_shape[1])
         self.entry = {"shape": (1, *model.input_shape[1:]), "dtype": np.float32, "quantization": (0.0, 0)}

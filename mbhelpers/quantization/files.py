@@ -135,22 +135,23 @@ def _open(model: Path, options: dict[str, Any]) -> tuple["keras.Model", Record]:
 
     A detector comes with its anchors, as it is exported.
     """
-    if model.suffix == ".keras" and is_ssd(network := load_keras(model)):
+    loaded = load_keras(model) if model.suffix in (".keras", ".h5") else None
+    if loaded is not None and is_ssd(loaded):
         record = read_record(model)
         if record is None:
             raise ValueError(f"{model} has no record of its classes and preprocessing; train it with `mbhelpers run`")
         if given := sorted(name for name, value in options.items() if value is not None):
             raise ValueError(f"{model} carries its own preprocessing, {record.preprocessing}; leave {given[0]} out")
-        return with_anchors(network), record
+        return with_anchors(loaded), record
     predictor = Predictor(model, **options)
     found = read_record(model)
-    if model.suffix == ".tflite":
+    if loaded is not None:
+        network, record = loaded, found or Record((), predictor.preprocessing)
+    else:
         # A bare file in float must be refused: its range can't be guessed.
         guessed = predictor.preprocessing_assumed and found is None
         network, record, report = read_tflite(model, preprocessing=None if guessed else predictor.preprocessing)
         print(*report.lines(), sep="\n")
-    else:
-        network, record = load_keras(model), found or Record((), predictor.preprocessing)
     made = {key: value for key, value in record.made.items() if key != "assumed"}
     assumed = [what for what in record.assumed if what != "preprocessing"]
     if predictor.preprocessing_assumed:

@@ -14,6 +14,7 @@ Source: Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization a
 5.1.1; there ReLU6 is replaced by ReLU, which changes what the network computes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -228,17 +229,12 @@ def trunks(
     """
     import keras
 
-    found = []
-    for layer in model.layers:
-        if isinstance(layer, keras.Model) and any(is_convolution(part) for part in layer.layers):
-            if layer.input_shape[1:] != model.input_shape[1:]:
-                raise ValueError(
-                    f"{layer.name!r} takes {layer.input_shape[1:]}, not the image; rebuild the model with its head's "
-                    "layers in the model itself"
-                )
-            found.append(layer)
-    if any(is_convolution(layer) for layer in model.layers):
-        found.append(model)
+    found = list(_networks(model))
+    if strange := [n for n in found if n.input_shape[1:] != model.input_shape[1:]]:
+        raise ValueError(
+            f"{strange[0].name!r} takes {strange[0].input_shape[1:]}, not the image; rebuild the model with its head's "
+            "layers in the model itself"
+        )
     if not found:
         raise ValueError(
             "the model has no convolutions behind its input; one scale a tensor is for networks of the family"
@@ -246,6 +242,17 @@ def trunks(
     values = preprocessing.normalize(images)
     rescaled = [any(isinstance(layer, keras.layers.Rescaling) for layer in network.layers) for network in found]
     return [(n, images.astype(np.float32) if own else values) for n, own in zip(found, rescaled, strict=True)]
+
+
+def _networks(model: "keras.Model") -> "Iterator[keras.Model]":
+    """The model and those in it, inner ones first, that have convolutions of their own."""
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _networks(layer)
+    if any(is_convolution(layer) for layer in model.layers):
+        yield model
 
 
 def _stages(network: "keras.Model") -> list[Stage]:

@@ -9,6 +9,7 @@ import numpy as np
 from mbhelpers.data import source
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.data.predictions import load_predictions
+from mbhelpers.evaluation.detection import curves as curves_by_class
 from mbhelpers.evaluation.detection import pooled_curve
 from mbhelpers.files import read_json
 from mbhelpers.preprocessing import preset
@@ -35,6 +36,9 @@ PUBLISHED = {
 
 EXAMPLES = 6
 """Pictures of a detector's card."""
+
+FEW = 20
+"""Images below which an interval that comes from drawing them again is not to be trusted."""
 
 
 def summary_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
@@ -75,7 +79,9 @@ def paired_sentence(metrics: dict[str, Any]) -> str:
     """What int8 costs, in words that claim no more than the images show."""
     pair = metrics["paired"]
     tested = "mcnemar_p" in pair  # of classifiers; AP has no such test
-    if pair["inside_noise"]:
+    if not tested and pair["n"] < FEW:
+        verdict = "drawing so few images again says next to nothing"
+    elif pair["inside_noise"]:
         verdict = "the interval holds zero: on these images the two can't be told apart"
     elif not tested or pair["mcnemar_p"] < 0.05:
         verdict = "the interval leaves out zero: more than chance would usually make it"
@@ -137,16 +143,20 @@ def _detector_figures(run: Run, metrics: dict[str, Any]) -> "list[tuple[str, Fig
     shown = np.flatnonzero(np.diff(truth.first))[:EXAMPLES]
     pictures = load_each(truth.root, truth.paths[shown], 400)
     threshold = (metrics["threshold"] or {"threshold": 0.5})["threshold"]
-    curves = {kind: pooled_curve(truth, one) for kind, one in found.items()}
+    chance = "" if metrics["threshold"] else " (none was found to be best)"
+    if len(truth.categories) == 1:
+        curves, of = {kind: pooled_curve(truth, one) for kind, one in found.items()}, ""
+    else:
+        curves, of = curves_by_class(truth, found["int8"]), " of int8, by class"
     chosen = metrics["made"]["recipe"]["training"]["monitor"] != "none"
     return [
         (
-            "Precision over recall",
+            f"Precision over recall{of}",
             plot_precision_recall(curves),
         ),
         ("AP by size", plot_ap_by_size({kind: metrics[kind] for kind in found})),
         (
-            f"What int8 finds above a score of {threshold:.2f}",
+            f"What int8 finds from a score of {threshold:.2f} on{chance}",
             show_detections(pictures, truth.select(shown), found["int8"].select(shown), threshold=threshold),
         ),
         ("Training", plots.plot_history(read_json(run.folder / "history.json"), chosen=chosen)),

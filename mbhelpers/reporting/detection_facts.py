@@ -19,9 +19,13 @@ def detector_lines(results: Path) -> list[dict[str, str]]:
     Args:
         results: the folder that holds `coco2017_person/detectors.json` and `drawn_persons/detectors.json`.
     """
-    photographs, drawn = (read_json(results / name / "detectors.json") for name in ("coco2017_person", "drawn_persons"))
+    sources = {"coco2017_person": "ssd_coco.py", "drawn_persons": "ssd_scenes.py"}
+    for name, benchmark in sources.items():
+        if not (path := results / name / "detectors.json").is_file():
+            raise ValueError(f"{path} is missing; `.venv/bin/python benchmarks/{benchmark}` makes it")
+    photographs, drawn = (read_json(results / name / "detectors.json") for name in sources)
     pooled = photographs["pooled"]
-    on_coco = f"persons in photographs, AP at IoU 0.4 (n = {pooled['images']} images, {pooled['persons']} persons)"
+    on_coco = f"persons in photographs, AP at IoU 0.4 (n = {pooled['images']} images, {pooled['persons']})"
     on_scenes = f"persons in drawn scenes, AP at IoU 0.5 (n = {drawn['float']['images']}, {drawn['float']['persons']})"
     return [
         {

@@ -18,7 +18,8 @@ from mbhelpers.stages.data import (
     row_preprocessing,
     starts_of,
 )
-from mbhelpers.stages.detection import build_detector, check_detector, found_in, train_detector
+from mbhelpers.stages.detection import boxes_fingerprint, build_detector, check_detector, found_in
+from mbhelpers.stages.made import check_boxes
 from mbhelpers.stages.measure import evaluate, quantize, report
 from mbhelpers.stages.order import ARTIFACTS, require
 from mbhelpers.stages.train import VIEWS, build_model, train
@@ -45,7 +46,6 @@ __all__ = [
     "run_row",
     "starts_of",
     "train",
-    "train_detector",
 ]
 
 
@@ -64,6 +64,8 @@ def run_row(run: Run) -> dict[str, Any]:
     run.folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(run.folder).free < 200 * 2**20:
         raise ValueError(f"less than 200 MiB are free at {run.folder}; free some, or choose another folder (--out)")
+    if run.row.detects and (run.folder / "model.keras").is_file():
+        check_boxes(run.folder / "model.keras", boxes_fingerprint(run))
     for names in ARTIFACTS.values():
         require(run, names[0])
     return read_json(run.folder / "metrics.json")

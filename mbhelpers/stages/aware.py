@@ -35,6 +35,11 @@ def quantize_aware(run: Run, granularity: str = "tensor") -> dict[str, Any]:
     from mbhelpers.models.load import load_keras
     from mbhelpers.quantization import qat, tflite
 
+    if run.row.detects:
+        raise ValueError(
+            f"{run.row} is a detector's; only classifiers are trained with their rounding. `mbhelpers quantize` with "
+            "--format int8_per_tensor repairs a detector"
+        )
     tflite.chosen_repairs(granularity, None)
     path = require(run, "model.keras")
     record, digest = read_record(path), sha256(path)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import keras
 
 
-def provenance(run: Run, split: Split) -> dict[str, Any]:
-    """What is needed to make the same thing again."""
+def provenance(run: Run, split: Split, boxes: str = "") -> dict[str, Any]:
+    """What is needed to make the same thing again; `boxes` is the fingerprint of a detector's annotations."""
     return {
         "command": run.command(),
         "seed": run.seed,
@@ -25,10 +25,25 @@ def provenance(run: Run, split: Split) -> dict[str, Any]:
             "source": {None: "fetched", "sample": "drawn sample"}.get(run.data_dir, "folder"),
             "fingerprint": split.fingerprint,
             "images": {part: len(found) for part, found in split.paths.items()},
-        },
+        }
+        | ({"boxes": boxes} if boxes else {}),
         "versions": versions(),
         "machine": machine(),
     }
+
+
+def check_boxes(path: Path, boxes: str) -> None:
+    """Refuse a detector that is there but learned from other boxes, or other classes, than the data has now.
+
+    Raises:
+        ValueError: it did.
+    """
+    record = read_record(path)
+    if record is None or record.made["data"].get("boxes") != boxes:
+        raise ValueError(
+            f"{path} was made from other boxes or classes than the data has now; choose another folder (--out), or "
+            "delete that one to start again"
+        )
 
 
 def check_made(run: Run, path: Path, recipe: dict[str, Any], split: Split) -> None:

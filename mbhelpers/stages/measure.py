@@ -136,11 +136,14 @@ def _warnings(run: Run, split: Split, metrics: dict[str, Any]) -> list[str]:
         least, what, thing = min(line["truths"] for line in int8["per_class"]), "AP", "objects of its rarest class"
     else:
         least, what, thing = min(split.counts()["test"].values()), "accuracy", "of its smallest class"
-    if int8["n"] < FEW_TEST_IMAGES or least < 10:
+    few = int8["n"] < FEW_TEST_IMAGES
+    if few or least < 10:
         low, high = (100 * bound for bound in int8["interval"])
+        told = f"{int8['n']} images, {least}" if few else str(least)
         found.append(
-            f"The test part has only {int8['n']} images, {least} {thing}: so few can only tell that the int8 "
-            f"{what} is somewhere from {low:.0f} to {high:.0f} %. Add images before you quote or compare it."
+            f"The test part has only {told} {thing}: so few can only tell "
+            f"that the int8 {what} is somewhere from {low:.0f} to {high:.0f} %. Add images before you quote or compare "
+            "it."
         )
     if run.smoke:
         found.append(f"A smoke run: two epochs, to see that everything works. Its {what} means nothing.")

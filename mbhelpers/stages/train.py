@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from mbhelpers.stages.data import (
 from mbhelpers.stages.detection import train_detector
 from mbhelpers.stages.made import check_made, provenance, save_trained
 from mbhelpers.stages.order import is_done, outdate, require, stage
+from mbhelpers.training.detector_recipes import DetectorRecipe
 from mbhelpers.training.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -80,21 +81,24 @@ def _fresh(run: Run, recipe: Recipe, weights: str) -> "keras.Model":
 
 
 @stage("train")
-def train(run: Run, recipe: Recipe | None = None) -> Path:
-    """Train the row's variant; a killed training goes on behind its last whole epoch.
+def train(run: Run, recipe: Recipe | DetectorRecipe | None = None) -> Path:
+    """Train the row's variant, or its detector; a killed training goes on behind its last whole epoch.
 
     Args:
         run: the run.
-        recipe: None is the variant's own. A model that was made with another one is not replaced. For a classifier.
+        recipe: None is the row's own. A model that was made with another one is not replaced.
 
     Returns:
         Path of `model.keras`, which carries its class names, preprocessing and how it was made.
 
     Raises:
-        ValueError: data or weights don't fit, the loss became non-finite, or the model there is of another recipe.
+        ValueError: data, weights or recipe don't fit, the loss became non-finite, or the model there is of another
+            recipe.
     """
-    if run.row.detects:
-        return train_detector(run)
+    if isinstance(recipe, Recipe if run.row.detects else DetectorRecipe):
+        raise ValueError(f"{run.row} is {'a' if run.row.detects else 'no'} detector; pass a recipe of its kind")
+    if run.row.detects or isinstance(recipe, DetectorRecipe):
+        return train_detector(run, cast("DetectorRecipe | None", recipe))
     load_tensorflow()
     from mbhelpers.training.devices import strategy
 

@@ -1,5 +1,6 @@
 """Detectors are trained: boxes become targets of every anchor, and Keras fits scores and offsets to them."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ def fit_detector(
         folder,
         steps=steps,
         loss=[focal_loss(recipe.gamma), offsets_loss(recipe.offsets_weight, recipe.offsets_corner)],
-        identity={"seed": seed, "detector": recipe.to_json()},
+        identity={"seed": seed, "detector": recipe.to_json(), "boxes": _checksum(training)},
         watch=watch,
     )
 
@@ -110,6 +111,11 @@ def _in_order(boxed: BoxedImages, batch_size: int) -> "tf.data.Dataset":
     import tensorflow as tf
 
     return tf.data.Dataset.from_tensor_slices(boxed.arrays()).batch(batch_size)
+
+
+def _checksum(boxed: BoxedImages) -> int:
+    """Tells other boxes or labels from these."""
+    return zlib.crc32(boxed.labels.tobytes(), zlib.crc32(boxed.boxes.tobytes()))
 
 
 def _check_labels(boxed: BoxedImages, classes: int) -> None:

@@ -44,7 +44,8 @@ class Recipe:
             average. Over the first n steps the decay is at most (1 + n) / (10 + n).
         patience: epochs without a better `monitor` before training stops early.
         monitor: "val_loss" or "val_accuracy"; the epoch where it is best is kept, of equals the first. "none" keeps
-            the last epoch; since nothing is chosen by them, the validation images of a run then train too.
+            the last epoch; since nothing is chosen by them, the validation images of a classifier's run then train
+            too.
         train_backbone: False freezes everything but the classifier.
         start_from: the variant whose trained model this one starts from, or a row without its data set, such as
             "mobilenet_v2_0.35_128_tfs", of the same network at another resolution; empty for the row's weights.

@@ -1,6 +1,8 @@
 """A detector's row from a folder of one's own to its card; the thin network of test_ssd stands in for MobileNet."""
 
 import json
+import shutil
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 from mbhelpers import stages
 from mbhelpers.data.predictions import load_predictions
 from mbhelpers.evaluation.detection import evaluate
+from mbhelpers.evaluation.detection_compare import ap_interval
 from mbhelpers.files import read_json
 from mbhelpers.inference.detector import Detector
 from mbhelpers.models import ssd
@@ -19,6 +22,7 @@ from mbhelpers.records import read_record
 from mbhelpers.runs import open_run
 from mbhelpers.stages import detection
 from mbhelpers.training.detector_recipes import RECIPES
+from mbhelpers.training.recipes import RECIPES as CLASSIFIERS
 
 from .test_cli import call
 from .test_ssd import scenes, thin_backbone
@@ -90,8 +94,7 @@ def test_metrics_are_those_of_the_files(done):
     for kind, file in (("float", "model.keras"), ("float_tflite", "model_float.tflite"), ("int8", "model_int8.tflite")):
         found, _ = Detector(run.folder / file).detect_files(truth.root, truth.paths.tolist(), limit=detection.KEPT)
         assert metrics[kind]["ap"] == pytest.approx(evaluate(truth, found)["ap"], abs=1e-6)
-        low, high = metrics[kind]["interval"]
-        assert low <= metrics[kind]["ap"] <= high
+        assert metrics[kind]["interval"] == list(ap_interval(truth, found))
         kept = load_predictions(run.folder / "predictions.npz", kind)
         np.testing.assert_array_equal(kept.scores, found.scores)
     assert metrics["float"]["ap"] == pytest.approx(metrics["float_tflite"]["ap"], abs=0.01)
@@ -99,7 +102,7 @@ def test_metrics_are_those_of_the_files(done):
     assert metrics["published"] == {}, "nothing is published of anybody's own pictures"
 
 
-def test_a_second_run_changes_nothing(done, monkeypatch):
+def test_a_second_run_changes_nothing(done):
     run, metrics = done
     before = {path.name: path.stat().st_mtime_ns for path in run.folder.iterdir()}
     assert stages.run_row(run) == metrics
@@ -109,7 +112,9 @@ def test_a_second_run_changes_nothing(done, monkeypatch):
 def test_another_recipe_does_not_replace_the_model(done):
     run, _ = done
     with pytest.raises(ValueError, match="made with another recipe"):
-        stages.train_detector(run, detection.detector_recipe("st", smoke=True))
+        stages.train(run, detection.detector_recipe("st", smoke=True))
+    with pytest.raises(ValueError, match="is a detector; pass a recipe of its kind"):
+        stages.train(run, CLASSIFIERS["tl"])
 
 
 def test_the_card_tells_which_ap_it_is(done):
@@ -135,8 +140,82 @@ def test_running_ap_is_of_the_averaged_weights(done, thin):
 
     model = load_keras(run.folder / "model.keras")
     held = stages.part_boxed(run, "validation")
-    ask = detection.running_ap(model, held.images, stages.part_boxes(run, "validation"))
-    assert ask()["val_ap"] == pytest.approx(read_json(run.folder / "history.json")[-1]["val_ap"], abs=1e-6)
+    truth = stages.part_boxes(run, "validation")
+    ask = detection.running_ap(model, held.images, truth)
+    told = read_json(run.folder / "history.json")[-1]["val_ap"]
+    assert ask()["val_ap"] == pytest.approx(told, abs=1e-6)
+    assert told > 0, "or nothing would be compared"
+    assert detection.running_ap(model, held.images, truth.only(()))() == {}, "without an object there is no AP"
+
+
+def test_changed_boxes_are_noticed(done, own):
+    """What was made from the former ones is neither taken for theirs nor measured on the new."""
+    run, metrics = done
+    file = own / "annotations" / "instances_mine.json"
+    kept = file.read_text()
+    content = json.loads(kept)
+    content["annotations"][0]["bbox"][2] *= 0.5
+    file.write_text(json.dumps(content))
+    try:
+        for ask in (stages.run_row, stages.train):
+            with pytest.raises(ValueError, match="made from other boxes or classes"):
+                ask(run)
+    finally:
+        file.write_text(kept)
+    assert stages.run_row(run) == metrics
+
+
+def test_a_detector_has_no_quantization_aware_training(done):
+    with pytest.raises(ValueError, match="only classifiers are trained with their rounding"):
+        stages.quantize_aware(done[0])
+
+
+def test_what_it_found_is_kept(done, monkeypatch):
+    """Not in smoke mode the run's own files tell; in smoke mode a detector of persons would, but not of these."""
+    run, _ = done
+    with pytest.raises(ValueError, match="which knows persons alone"):
+        stages.found_in(run, "test")
+    run = replace(run, smoke=False)
+    truth, found = stages.found_in(run, "test")
+    assert evaluate(truth, found["int8"])["ap"] == done[1]["int8"]["ap"]
+    held, seen = stages.found_in(run, "validation")
+    assert len(held) == len(seen["float"]) == 4
+
+
+def test_nothing_to_measure_on_is_said_before_training(own, thin, tmp_path):
+    content = json.loads((own / "annotations" / "instances_mine.json").read_text())
+    content["annotations"] = [box | {"iscrowd": 1} for box in content["annotations"]]
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "instances_mine.json").write_text(json.dumps(content))
+    shutil.copytree(own / "mine", tmp_path / "mine")
+    run = open_run(ROW, data_dir=tmp_path, weights="none", out_dir=tmp_path / "runs", smoke=True)
+    with pytest.raises(ValueError, match=r"the train part of .* no object among them"):
+        stages.run_row(run)
+    assert not (run.folder / "history.csv").exists()
+
+
+def test_images_that_nobody_can_read(own, tmp_path):
+    shutil.copytree(own / "annotations", tmp_path / "annotations")
+    (tmp_path / "mine").mkdir()
+    for k in range(40):
+        (tmp_path / "mine" / f"{k:02d}.png").write_bytes(b"no picture")
+    run = open_run(ROW, data_dir=tmp_path, weights="none", out_dir=tmp_path / "runs", smoke=True)
+    with pytest.raises(ValueError, match=r"none of the 40 images .* can be read, mine/00\.png: "):
+        stages.prepare(run)
+
+
+def test_two_annotation_files_of_ones_own_are_not_chosen_from(own, tmp_path):
+    (tmp_path / "annotations").mkdir()
+    for name in ("instances_mine.json", "instances_train2017.json"):
+        (tmp_path / "annotations" / name).write_text((own / "annotations" / "instances_mine.json").read_text())
+    run = open_run(ROW, data_dir=tmp_path, weights="none", out_dir=tmp_path / "runs", smoke=True)
+    with pytest.raises(ValueError, match=r"instances_mine\.json and instances_train2017\.json; keep one"):
+        stages.prepare(run)
+
+
+def test_own_data_is_not_called_a_half_of_coco(own, tmp_path, capsys):
+    stages.prepare(open_run(ROW, data_dir=own, weights="none", out_dir=tmp_path))
+    assert "COCO" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -202,3 +202,24 @@ class TestPerTensor:
         layer.set_weights([kernel, bias])
         with pytest.raises(ValueError, match=r"NaN or infinite.*train it again"):
             tflite.to_int8(model, thin.record, thin.images)
+
+
+def test_a_classifier_from_values_on_is_repaired_too(thin):
+    from mbhelpers.models.families import without_rescaling
+
+    contract = preset("mbhelpers", tiny.SIDE)
+    inner = without_rescaling(thin.model, contract)
+    copy, done = repair.repaired(inner, contract, thin.images)
+    assert done["equalized_pairs"] == 2
+    values = contract.normalize(thin.images).astype(np.float32)[:1]
+    np.testing.assert_allclose(copy.predict(values, verbose=0), inner.predict(values, verbose=0), atol=1e-4)
+
+
+def test_a_network_that_something_else_enters_is_refused():
+    import keras
+
+    head = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.Conv2D(2, 3)])
+    pixels = keras.Input((16, 16, 3))
+    model = keras.Model(pixels, head(keras.layers.Conv2D(4, 3, 2, padding="same")(pixels)))
+    with pytest.raises(ValueError, match=r"takes \(8, 8, 4\), not the image"):
+        repair.trunks(model, preset("mbhelpers", 16), np.zeros((1, 16, 16, 3), np.uint8))
