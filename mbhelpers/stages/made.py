@@ -39,7 +39,7 @@ def check_boxes(path: Path, boxes: str) -> None:
         ValueError: it did.
     """
     record = read_record(path)
-    if record is None or record.made["data"].get("boxes") != boxes:
+    if record is None or record.made.get("data", {}).get("boxes") != boxes:
         raise ValueError(
             f"{path} was made from other boxes or classes than the data has now; choose another folder (--out), or "
             "delete that one to start again"
