@@ -5,7 +5,7 @@
 Scenes are drawn as in the sample of COCO, in equal shares of `CASES`: a person, a group, a portrait, persons behind
 something, cut by an edge, or none at all. The sample's other cases (figures of a few pixels, crowds of them) are left
 out of training; on them the network is measured, too (`float_all_cases`). Nothing chooses an epoch, the last one
-counts. AP is the exact area under the curve at IoU 0.5, crowds ignored.
+counts (another recipe may have it otherwise). AP is the exact area under the curve at IoU 0.5, crowds ignored.
 
 `seconds` is the training as `fit_detector` is called, with the tracing of the graph; `cpu_seconds` what it took from
 the cores. The result is `results/drawn_persons/detectors.json`; the models lie beside it, where notebooks in smoke
@@ -112,7 +112,10 @@ def measure(given: argparse.Namespace, place: Path) -> dict[str, Any]:
     training = load_boxed(scenes(place / "train", given.train, given.seed), preprocessing)
     result: dict[str, Any] = {"drawing_seconds": time.perf_counter() - begun}
     held_out = scenes(place / "test", given.test, given.seed + 1)
-    model, result["training"] = _train(given, training, place / "run")
+    validation = None
+    if RECIPES[given.recipe].training.monitor != "none":
+        validation = load_boxed(scenes(place / "validation", given.test, given.seed + 3), preprocessing)
+    model, result["training"] = _train(given, training, validation, place / "run")
     result["parameters"] = model.count_params()
     record = Record(CLASSES, preprocessing, {"command": _command(), "training": result["training"]["recipe"]})
     files = {"float": given.keep / "model.keras"}
@@ -135,7 +138,9 @@ def measure(given: argparse.Namespace, place: Path) -> dict[str, Any]:
     return result | {"float_all_cases": score(every, files["float"])}
 
 
-def _train(given: argparse.Namespace, training: BoxedImages, folder: Path) -> tuple["keras.Model", dict[str, Any]]:
+def _train(
+    given: argparse.Namespace, training: BoxedImages, validation: BoxedImages | None, folder: Path
+) -> tuple["keras.Model", dict[str, Any]]:
     """A new model, and what its training took."""
     import keras
 
@@ -147,7 +152,7 @@ def _train(given: argparse.Namespace, training: BoxedImages, folder: Path) -> tu
     recipe = RECIPES[given.recipe]
     recipe = replace(recipe, training=replace(recipe.training, epochs=given.epochs, min_steps=0))
     begun, used = time.perf_counter(), _cpu()
-    history = fit_detector(model, training, None, recipe, folder, seed=given.seed)
+    history = fit_detector(model, training, validation, recipe, folder, seed=given.seed)
     told = {
         "images": len(training),
         "persons": int(training.valid.sum()),
@@ -178,7 +183,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--depth", type=int, default=2)
     parser.add_argument("--weights", default="none", help="of the backbone")
-    parser.add_argument("--recipe", default="scratch")
+    parser.add_argument("--recipe", default="scratch", help="one with a monitor gets scenes of its own to validate on")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--train", type=int, default=3600, help="scenes to learn from")
     parser.add_argument("--test", type=int, default=300, help="scenes to measure on")
