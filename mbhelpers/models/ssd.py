@@ -108,8 +108,8 @@ def with_anchors(model: "keras.Model", layout: str = "three") -> "keras.Model":
     all are cut there (`REACH`); the convolutions do so at no cost.
 
     As "one" all columns of an int8 file share one scale, of about 1/100: a score may read half a step above 1, where by
-    themselves scores have steps of 1/256, and the anchors of "three" are exact floats. On drawn scenes AP at IoU 0.5 was
-    0.87 with both (`benchmarks/ssd_scenes.py`).
+    themselves scores have steps of 1/256, and the anchors of "three" are exact floats. On drawn scenes AP at IoU 0.5
+    was 0.87 with both (`benchmarks/ssd_scenes.py`).
 
     Args:
         model: from `build_ssd`; all layers are shared.
