@@ -26,8 +26,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program t
 Data = Annotated[
     str | None,
     typer.Option(
-        help="The folder that the official archive was unpacked in; custom: your folder of class folders; or "
-        "'sample', drawn pictures. Default: fetched into data/."
+        help="The folder that the official archive was unpacked in; custom: your folder of class folders, "
+        "of a detector in COCO's layout; or 'sample', drawn pictures. Default: fetched into data/."
     ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of all runs. Default: runs/ in the project.")]

@@ -52,7 +52,7 @@ def detect(
             left, top, right, bottom = one["box"]
             print(f"{100 * one['score']:6.1f} %  {one['class']}  {left:.0f}, {top:.0f}, {right:.0f}, {bottom:.0f}")
     if drawn:
-        print("\ndrawn:", *drawn)
+        print(f"\n{len(drawn)} drawn into {output}: {drawn[0].name}{', ...' if drawn[1:] else ''}")
 
 
 def evaluate_detections(
@@ -83,7 +83,11 @@ def evaluate_detections(
     for text in found["warnings"]:
         print(f"warning: {text}")
     print(f"{found['model']} ({found['resolution']} px, {found['preprocessing']})")
-    print(f"{found['protocol']}: AP {100 * found['ap']:.2f} %, {found['truths']} objects in {found['images']} images")
+    low, high = (100 * end for end in found["interval"])
+    print(
+        f"{found['protocol']}: AP {100 * found['ap']:.2f} % (95 % interval {low:.1f} to {high:.1f}), "
+        f"{found['truths']} objects in {found['images']} images"
+    )
     for name, value in found["by_threshold"].items() if len(found["by_threshold"]) > 1 else ():
         print(f"  at IoU {name:4}  {100 * value:.2f} %")
     for name, value in found["by_size"].items():

@@ -119,6 +119,8 @@ def load_detections(dataset: str, data_dir: Path | str | None) -> Detections:
 
 def _own_detections(top: Path) -> Detections:
     """The boxes of a folder of one's own."""
+    if not top.is_dir():
+        raise ValueError(f"no folder at {top}; check the path")
     files = sorted((top / "annotations").glob("instances_*.json"))
     if len(files) == 1:
         return coco.read(files[0])

@@ -203,7 +203,7 @@ def test_the_command_line(bare, pictures, tmp_path):
     told = call("evaluate-detections", bare, pictures / "annotations.json", pictures, "--classes", "person", "--json")
     assert json.loads(told.stdout)["ap"] == pytest.approx(1.0)
     plain = call("evaluate-detections", bare, pictures / "annotations.json", pictures, "--classes", "person")
-    assert "ST's, IoU 0.4: AP 100.00 %, 1 objects in 2 images" in plain.stdout
+    assert "ST's, IoU 0.4: AP 100.00 % (95 % interval 100.0 to 100.0), 1 objects in 2 images" in plain.stdout
     refused = call("evaluate-detections", bare, pictures / "annotations.json", pictures, "--classes", "horse")
     assert refused.returncode == 2 and refused.stderr.startswith("error: no category horse")
 
