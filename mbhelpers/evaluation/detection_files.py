@@ -41,7 +41,8 @@ def evaluate_detector(
         **options: of `Detector`, such as preset; only with a file.
 
     Returns:
-        What `evaluate` gives, with interval (95 %, from drawing the images again), model, resolution, preprocessing, protocol and warnings.
+        What `evaluate` gives, with interval (95 %, from drawing the images again), model, resolution, preprocessing,
+        protocol and warnings.
 
     Raises:
         ValueError: an unknown protocol, a category that the annotations lack, another number of classes than the
