@@ -76,7 +76,7 @@ def ap_interval(
     seed: int = 2026,
     confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """The percentile interval of one detector's AP by drawing images again; arguments and errors as above."""
+    """The percentile interval of one detector's AP by drawing images again; arguments, errors: `compare_detections`."""
     aps = resampled_aps(found, pair(found, predictions, protocol), protocol, _drawn(found, repeats, seed))
     if np.isnan(aps).all():
         raise ValueError(f"no true box in {len(found)} images: AP is not defined; check categories and crowds")
