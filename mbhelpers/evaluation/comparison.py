@@ -1,7 +1,7 @@
 """Several files of one model, or of rivals, on the same images: size, accuracy, agreement, latency."""
 
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from mbhelpers.data.folder import scan
 from mbhelpers.data.pipeline import load_images
+from mbhelpers.deployment.latency import interleaved
 from mbhelpers.evaluation.classification import align_labels, compare, evaluate
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.preprocessing import Preprocessing
@@ -100,11 +101,6 @@ def latencies(predictors: Sequence[Predictor], rounds: int = ROUNDS) -> list[tup
         np.random.default_rng(0).integers(0, 256, (1, *2 * (p.preprocessing.resolution,), 3)).astype(np.uint8)
         for p in predictors
     ]
-    times = np.zeros((rounds + 2, len(predictors)))
-    for line in times:
-        for k, (predictor, image) in enumerate(zip(predictors, images, strict=True)):
-            start = time.perf_counter()
-            predictor.predict(image)
-            line[k] = 1000 * (time.perf_counter() - start)
-    low, middle, high = np.quantile(times[2:], (0.25, 0.5, 0.75), axis=0)
+    calls = [partial(predictor.predict, image) for predictor, image in zip(predictors, images, strict=True)]
+    low, middle, high = np.quantile(interleaved(calls, rounds, 2), (0.25, 0.5, 0.75), axis=0)
     return [(float(m), float((h - lo) / 2)) for lo, m, h in zip(low, middle, high, strict=True)]

@@ -35,6 +35,7 @@ class Tensor:
         zero_point: int64, as long as `scale`.
         axis: which axis the channels of `scale` lie along.
         content: the stored numbers of a constant, in `shape`; None for what is computed.
+        signature: `shape` with -1 where any size is taken; empty if none is free.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Tensor:
     zero_point: np.ndarray
     axis: int
     content: np.ndarray | None = None
+    signature: tuple[int, ...] = ()
 
     def values(self) -> np.ndarray:
         """A constant as real numbers, float32: `scale * (stored - zero_point)`, rounded once.
@@ -179,7 +181,8 @@ def _tensor(packed: Any, data: Any, schema: Any) -> Tensor:
             raise ValueError(f"tensor {name!r} needs {wanted} bytes, {raw.size} are there")
         content = np.frombuffer(raw.tobytes(), _TYPES[kind]).reshape(shape)
     axis = int(quantized.quantizedDimension) if has_scale else 0
-    return Tensor(name, shape, kind, scale, zero_point, axis, content)
+    free = packed.shapeSignature if packed.shapeSignature is not None else ()
+    return Tensor(name, shape, kind, scale, zero_point, axis, content, tuple(int(n) for n in free))
 
 
 def _operator(index: int, packed: Any, codes: Any, schema: Any) -> Operator:

@@ -44,13 +44,14 @@ LAYERS = [
     ("settings", "files", "native", "rows", "preprocessing", "records", "runs", "detection"),
     ("data", "models"),
     ("training", "quantization", "inference"),
-    ("evaluation",),
+    ("evaluation", "deployment"),
     ("reporting",),
     ("stages", "pretrained"),
     (
         "notebooks",
         "cli",
         "cli_data",
+        "cli_deploy",
         "cli_detect",
         "cli_onnx",
         "cli_weights",
@@ -81,6 +82,8 @@ def test_the_package_itself_imports_next_to_nothing():
     assert imports(MODULES[""]) <= {"settings"}, "every command and every notebook pays for it"
 
 
+STAGES = ("models", "training", "quantization", "inference", "evaluation", "deployment")
+
 CATALOG = {
     f"data.{name}"
     for name in ("catalog", "source", "prepare", "fetch", "download", "unpack", "tfds", "food101", "person", "sample")
@@ -89,7 +92,7 @@ CATALOG = {
 
 @pytest.mark.parametrize(
     "module",
-    [m for m in MODULES if m.split(".")[0] in ("models", "training", "quantization", "inference", "evaluation")],
+    [m for m in MODULES if m.split(".")[0] in STAGES],
 )
 def test_stages_take_data_as_arguments(module):
     if module != "training.sample_backbone":  # a command, which draws its own data
