@@ -106,3 +106,27 @@ def latency(
                 print(f"  {key}: {value}")
     if command:
         print(f"\non a Linux board: {command}\nand then here: --log {Path(models[0]).stem}.log")
+
+
+def card(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Folders of runs, or folders that hold such, as results/flowers."),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder for card.html, card.md and its figures.")],
+    log: Annotated[
+        list[Path] | None,
+        typer.Option(help="What benchmark_model or STM32Cube.AI printed about the only RUN's model on your board."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the model card of a run, or of several side by side: HTML and Markdown, published figures beside ours."""
+    from mbhelpers.deployment.board_logs import read_log
+    from mbhelpers.reporting.model_card import figures_of, run_folders, write_card
+
+    logs = [read_log(path) for path in log or []]
+    written = write_card(runs, output / "card.html", output / "card.md", logs=logs)
+    if as_json:
+        print(json.dumps([figures_of(folder) for folder in run_folders(runs)], indent=1))
+        return
+    print(*written, sep="\n")

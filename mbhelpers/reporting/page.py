@@ -24,7 +24,7 @@ table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: a
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .9rem .35rem 0; text-align: right; vertical-align: top; }
 th:first-child, td:first-child, .text th, .text td { text-align: left; }
 .text td { overflow-wrap: anywhere; min-width: 7rem; }
-h1 { overflow-wrap: anywhere; }
+h1, h2, h3 { overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.5rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 1rem 0; overflow-x: auto; }
@@ -53,6 +53,17 @@ def table(lines: Sequence[Mapping[str, str]], *, text: bool = False) -> str:
     rows = ("".join(f"<td>{html.escape(v)}</td>" for v in line.values()) for line in lines)
     kind = ' class="text"' if text else ""
     return f"<table{kind}><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+
+
+def heading(text: str, level: int = 2) -> str:
+    """A heading of plain text; the page's title is of level 1."""
+    return f"<h{level}>{html.escape(text)}</h{level}>"
+
+
+def facts(named: Mapping[str, str]) -> str:
+    """A list of names and what they are."""
+    inside = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in named.items())
+    return f"<dl>{inside}</dl>"
 
 
 def details(summary: str, inside: str) -> str:

@@ -117,10 +117,10 @@ def _evaluate_classifier(run: Run, files: dict[str, Path], split: Split) -> dict
 @stage("report")
 def report(run: Run, path: Path | None = None) -> Path:
     """Draw the run's card as one HTML file, figures inside; `report.html` in the run's folder by default."""
-    from mbhelpers.reporting.card import write_card
+    from mbhelpers.reporting.model_card import write_card
 
     require(run, "metrics.json")
-    return write_card(run, path or run.folder / "report.html")
+    return write_card([run.folder], path or run.folder / "report.html", run=run)[0]
 
 
 def _as_published(run: Run, classes: Sequence[str]) -> bool:

@@ -122,7 +122,8 @@ def test_the_card_tells_which_ap_it_is(done):
     card = (run.folder / "report.html").read_text()
     for text in ("IoU 0.4", "COCO&#x27;s protocol", "Precision over recall", "points of AP", "A smoke run"):
         assert text in card
-    assert card.count("<img") == 5
+    assert card.count("<img") == 6
+    assert "RAM of activations" in card
 
 
 def test_the_command_prints_ap(done, own):
