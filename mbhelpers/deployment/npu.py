@@ -106,7 +106,7 @@ def compile_for_npu(
         except ValueError as error:
             raise ValueError(f"Vela {version} cannot compile {path}: {error}{_hint(str(error), graph)}") from None
         compiled = folder / "model_vela.tflite"
-        operators, calls = _operators(graph, read_graph(compiled), folder, vela.reasons(said))
+        operators, calls = _operators(graph, read_graph(compiled), folder, vela.reasons(said), keep_on_cpu)
         if not calls:
             raise ValueError(f"nothing of {path} can run on the NPU: {_left(operators)}")
         kept = output / f"{path.stem}_vela.tflite" if output else None
@@ -157,7 +157,7 @@ def _readable(path: Path) -> Graph:
 
 
 def _operators(
-    graph: Graph, compiled: Graph, folder: Path, reasons: dict[tuple[str, str], str]
+    graph: Graph, compiled: Graph, folder: Path, reasons: dict[tuple[str, str], str], kept: Sequence[str]
 ) -> tuple[tuple[NpuOperator, ...], int]:
     """What becomes of each operator, and how often the NPU is started.
 
@@ -175,7 +175,7 @@ def _operators(
         key = op.kind, _name(graph, op)
         if key in added:
             added.remove(key)
-            found.append(NpuOperator(op.index, *key, "CPU", reasons.get(key, "")))
+            found.append(NpuOperator(op.index, *key, "CPU", "as asked" if op.kind in kept else reasons.get(key, "")))
             continue
         mine = [step for step in taken.get(op.index, ()) if step["operator"] != "Passthrough"]
         place = "NPU" if mine else "merged"
@@ -197,8 +197,12 @@ def _name(graph: Graph, operator: Operator) -> str:
 
 def _cycles_by(steps: vela.Rows) -> dict[str, int]:
     """Cycles of the NPU and of each memory that steps use; a memory that is not connected has no column."""
-    columns = {"NPU": ("npu_cycles",), "SRAM": ("Sram_ac",), "DRAM": ("Dram_ac",)}
-    columns["flash"] = ("OnChipFlash_ac", "OffChipFlash_ac")
+    columns = {
+        "NPU": ["npu_cycles"],
+        "SRAM": ["Sram_ac"],
+        "DRAM": ["Dram_ac"],
+        "flash": ["OnChipFlash_ac", "OffChipFlash_ac"],
+    }
     there = {name: [column for column in mine if column in steps[0]] for name, mine in columns.items()}
     return {name: sum(int(step[c]) for step in steps for c in mine) for name, mine in there.items() if mine}
 

@@ -13,7 +13,8 @@ class NpuOperator:
         index: its place in the file; None for one that Vela added.
         kind: TFLite's name, as "CONV_2D".
         name: of its output tensor.
-        place: "NPU"; "CPU"; or "merged": it takes no step of its own, its neighbours do its work.
+        place: "NPU"; "CPU"; or "merged": it takes no step of its own, as its neighbours do its work or it is known
+            beforehand.
         reason: why it stays on the CPU, in Vela's words, where it gives any.
         cycles: for one image, the sum over its steps.
         cycles_by: what its steps would take if only the "NPU", the "SRAM", the "DRAM" or the "flash" had to be waited
@@ -94,8 +95,8 @@ class NpuEstimate:
             found.append(f"{len(left)} of {len(self.operators)} operators stay on the CPU, not in the time: {kinds}")
         if any(operator.kind in ("QUANTIZE", "DEQUANTIZE") for operator in left):
             found.append(
-                "QUANTIZE or DEQUANTIZE is there because the file takes or gives float values; none is left in one "
-                "made with --input-type int8 --output-type int8"
+                "QUANTIZE and DEQUANTIZE at the ends come from float values in or out; a file made with "
+                "--input-type int8 --output-type int8 has none"
             )
         if self.calls > 1:
             found.append(f"the NPU is started {self.calls} times for one image, as operators on the CPU lie between")

@@ -52,8 +52,7 @@ class Configurations:
         Raises:
             ValueError: Vela is not installed, or the file is missing or is none of its kind.
         """
-        own = Path(str(installed().locate_file("ethosu/config_files/Arm/vela.ini")))
-        self.path = own if path is None else path
+        self.path = path or Path(str(installed().locate_file("ethosu/config_files/Arm/vela.ini")))
         self._read = ConfigParser()
         try:
             self._read.read_string(self.path.read_text(encoding="utf-8"))
