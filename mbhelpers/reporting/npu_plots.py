@@ -55,7 +55,10 @@ def _draw_operators(axis: "Axes", estimate: NpuEstimate) -> None:
     on_cpu = [k for k, operator in at.items() if operator.place == "CPU"]
     axis.plot(on_cpu, [0.0] * len(on_cpu), "x", color="black", clip_on=False, zorder=3)
     for k in sorted(times, key=lambda k: -times[k])[:3]:
-        axis.text(k, times[k], f" {k} {at[k].kind} ", fontsize=8, ha="left" if k < 0.7 * count else "right")
+        axis.annotate(
+            f"{k} {at[k].kind}", (k, times[k]), xytext=(0, 2), textcoords="offset points", fontsize=8,
+            ha="left" if k < 0.7 * count else "right",
+        )  # fmt: skip
     axis.set(
         xlabel=f"operator of {short(estimate.model)}, from input to output",
         ylabel="estimated time in µs",
@@ -76,11 +79,11 @@ def _draw_whole(axis: "Axes", estimates: Mapping[str, NpuEstimate], published: M
             length = 1000 * cycles / estimate.clock
             axis.barh(k, length, left=left, color=colour, height=0.65)
             left += length
-        axis.text(left, k, f" {left:.3g}", va="center", fontsize=9)
+        axis.text(left, k, f" {left:#.3g}", va="center", fontsize=9)
     at: Sequence[int] = range(len(estimates), len(estimates) + len(published))
     axis.plot(list(published.values()), list(at), "D", color="black")
     for k, value in zip(at, published.values(), strict=True):
-        axis.text(value, k, f"   {value:.3g}", va="center", fontsize=9)
+        axis.text(value, k, f"   {value:#.3g}", va="center", fontsize=9)
     names = [short(name, 40) for name in (*estimates, *published)]
     axis.set_yticks(range(len(names)), names, fontsize=8.5)
     axis.set(xlabel="milliseconds for one image", xlim=(0, 1.2 * reach), ylim=(max(4, len(names)) - 0.4, -0.6))
