@@ -24,6 +24,7 @@ app.command()(cli_detect.evaluate_detections)
 app.command()(cli_deploy.footprint)
 app.command()(cli_deploy.latency)
 app.command()(cli_deploy.card)
+app.command()(cli_deploy.npu)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Data = Annotated[

@@ -98,8 +98,8 @@ def _board(folder: Path, metrics: dict[str, Any], logs: Sequence[Measured]) -> t
         Table(_latency_lines(model, memory, macs, network, logs)),
         Text(
             f"{macs / 1e6:,.1f} million multiply-accumulates an image. The time on this machine is the runtime's "
-            "alone, and of no board. Estimates come from the published int8 rows of the board; how far they may be off is "
-            "how far they are off, at worst, on a published row that they have not seen.",
+            "alone, and of no board. Estimates come from the published int8 rows of the board; how far they may be off "
+            "is how far they are off, at worst, on a published row that they have not seen.",
             "small",
         ),
     ]

@@ -133,7 +133,7 @@ def test_only_settings_reads_the_environment():
     assert set(readers) == {"settings"}, f"move it to settings.py: {readers}"
 
 
-LIGHT = (*LAYERS[0], "data", "evaluation", "reporting", "cli", "cli_data", "cli_weights")
+LIGHT = (*LAYERS[0], "data", "evaluation", "deployment", "reporting", "cli", "cli_data", "cli_deploy", "cli_weights")
 LIGHT_MODULES = ("quantization.calibration", "models.weights", "training.recipes", "stages", "notebooks")
 
 
@@ -165,10 +165,10 @@ def test_the_package_imports_in_under_a_second():
 
 
 def project_requirements() -> set[str]:
-    """What pyproject.toml asks for, extras lab and dev included, as normalized text."""
+    """What pyproject.toml asks for, its extras included, as normalized text."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    listed = [*project["dependencies"], *extras["lab"], *extras["dev"]]
+    listed = [*project["dependencies"], *extras["lab"], *extras["npu"], *extras["dev"]]
     return {str(Requirement(text)) for text in listed if Requirement(text).name != project["name"]}
 
 
