@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mbhelpers import cli_data, cli_detect, cli_onnx, cli_weights, settings
+from mbhelpers import cli_data, cli_deploy, cli_detect, cli_onnx, cli_weights, settings
 
 app = typer.Typer(
     help="From dataset to a quantized MobileNet with numbers one can trust.",
@@ -21,6 +21,7 @@ app.add_typer(cli_weights.app, name="weights")
 app.add_typer(cli_onnx.app, name="onnx")
 app.command()(cli_detect.detect)
 app.command()(cli_detect.evaluate_detections)
+app.command()(cli_deploy.deploy)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Data = Annotated[
