@@ -96,6 +96,8 @@ def describe(path: Path, *, labels: Path | None = None, preset: str | None = Non
     else:
         read_as = _classifier(path, labels, preset, resize)
     _check_labels(path, read_as["labels"])
+    if any(tensor.type == "UINT8" and tensor.content is not None for tensor in graph.tensors):
+        read_as["warnings"] += (_OLD_WEIGHTS,)
     operators = tuple(sorted({operator.kind for operator in graph.operators}))
     return Facts(path=path, record=record, input=entry, outputs=outputs, operators=operators, **read_as)
 
@@ -151,7 +153,7 @@ def _classifier(path: Path, labels: Path | None, preset: str | None, resize: str
     names, origin = names_of(predictor, labels)
     warnings = [_ASSUMED.format(predictor.preprocessing)] if predictor.preprocessing_assumed else []
     if origin.startswith("none"):
-        warnings.append("the classes have no names but numbers: pass --labels, a file with one name a line")
+        warnings.append(_UNNAMED)
     elif predictor.classes and predictor.classes_assumed:
         warnings.append("the order of the classes was only a guess when the file was quantized")
     return {
@@ -164,6 +166,13 @@ def _classifier(path: Path, labels: Path | None, preset: str | None, resize: str
         "warnings": tuple(warnings),
     }
 
+
+_UNNAMED = "its classes have no names but numbers; `mbhelpers deploy --labels FILE` takes them, one a line"
+
+_OLD_WEIGHTS = (
+    "its weights are uint8, a form older than int8 that LiteRT for Microcontrollers doesn't run; for one, make an int8 "
+    "file of it with `mbhelpers quantize`"
+)
 
 _ASSUMED = "the file doesn't say how pictures are prepared; assumed: {}. If that is wrong, so are its answers"
 
@@ -179,7 +188,7 @@ def _detector(
     origin = str(labels) if listed else "the file" if detector.classes else "none: the classes are numbered from 0"
     warnings = [_ASSUMED.format(detector.preprocessing)] if detector.preprocessing_assumed else []
     if not detector.classes:
-        warnings.append("the classes have no names but numbers: pass --labels, a file with one name a line")
+        warnings.append(_UNNAMED)
     outputs = detector.outputs(np.full((detector.resolution, detector.resolution, 3), 128, np.uint8))
     seen = read(outputs, classes=len(names))
     roles: tuple[str, ...] = ()

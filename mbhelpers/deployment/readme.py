@@ -54,7 +54,8 @@ python infer.py --check
 ```
 
 `--check` runs the model on the inputs in `vectors/` and compares every output with the one there: exit status 0 if all
-are the same to the last bit, else 1 and how far they are apart. {kernels} Made with {runtime} on {processor}.
+are the same to the last bit, else 1 and how far they are apart. They were made with {runtime} on
+{processor}{kernels}
 
 ## Put it on a board
 
@@ -69,7 +70,7 @@ own C code of the network, so `model_data.c` isn't needed. Its validation takes 
 ```
 
 `arena` is memory that you set aside, aligned to 16 bytes; too small a one makes `AllocateTensors` fail. Then write
-the picture into `interpreter.input(0)` and call `Invoke`. To test it, feed `vectors/*_input.bin` and compare with `vectors/*_reference_*.bin`.
+the picture into `interpreter.input(0)` and call `Invoke`. {micro}
 
 **Linux boards.** Run `infer.py`, or measure with LiteRT's own tool:
 `benchmark_model --graph=model.tflite --num_threads=2`.
@@ -85,9 +86,10 @@ def write_readme(facts: Facts, told: dict[str, Any], size: int, sha256: str) -> 
         size: of the file in bytes.
         sha256: of the file.
     """
+    metrics = _metrics(facts.path, sha256)
     tensors = [("input", facts.input), *((f"output {k}", end) for k, end in enumerate(facts.outputs))]
     return _TEXT.format(
-        title=facts.record.made.get("row", facts.path.stem) if facts.record else facts.path.stem,
+        title=metrics.get("row", facts.path.stem),
         what=_what(facts),
         size=size,
         sha256=sha256,
@@ -96,19 +98,20 @@ def write_readme(facts: Facts, told: dict[str, Any], size: int, sha256: str) -> 
         output=_output(facts),
         classes=_classes(facts),
         warnings="".join(f"**Mind:** {text}.\n\n" for text in facts.warnings),
-        provenance="\n".join(f"- {line}" for line in provenance(facts, sha256)),
+        provenance="\n".join(f"- {line}" for line in [*_made(facts), *_measured(metrics, sha256)]),
         kernels=_kernels(told),
         runtime=told["made"]["runtime"],
         processor=told["made"]["processor"],
         operator_count=len(facts.operators),
         sketch=_sketch(facts),
+        micro=_micro(told),
     )
 
 
-def provenance(facts: Facts, sha256: str) -> list[str]:
-    """Where a model comes from, a fact a line: what its record says, and the metrics.json beside it if that is its."""
+def _made(facts: Facts) -> list[str]:
+    """Where a model comes from as its record says, a fact a line."""
     if facts.record is None:
-        return ["The file doesn't say how it was made."]
+        return ["the file doesn't say how it was made"]
     made = facts.record.made
     lines = [f"command: `{made['command']}`"] if "command" in made else []
     if "seed" in made:
@@ -125,13 +128,19 @@ def provenance(facts: Facts, sha256: str) -> list[str]:
         lines.append(f"calibrated on {made['calibration'].get('images')} training images")
     if "versions" in made:
         lines.append("made with " + ", ".join(f"{name} {version}" for name, version in made["versions"].items()))
-    return lines + _measured(facts.path, sha256)
+    return lines
 
 
-def _measured(path: Path, sha256: str) -> list[str]:
-    """What the metrics.json of the file's run says of this very file."""
+def _metrics(path: Path, sha256: str) -> dict[str, Any]:
+    """The metrics.json of the run that made this very file, where it lies beside it."""
     beside = path.parent / "metrics.json"
     metrics = read_json(beside) if beside.is_file() else {}
+    told = isinstance(metrics, dict) and sha256 in metrics.get("sha256", {}).values()
+    return metrics if told else {}
+
+
+def _measured(metrics: dict[str, Any], sha256: str) -> list[str]:
+    """How good it is, by the metrics.json of its run."""
     names = [name for name, digest in metrics.get("sha256", {}).items() if digest == sha256]
     result = metrics.get(_MEASURED.get(names[0], "")) if names else None
     if result is None:
@@ -200,14 +209,14 @@ def _output(facts: Facts) -> str:
         return (
             f"**Outputs.** For each anchor, a row: scores (output {places['scores']}; {first}), offsets (output "
             f"{places['offsets']}) and the anchor itself (output {places['anchors']}: left, top, right, bottom as "
-            "shares of the square). A box is anchor + offset * (width, height, width, height of the anchor). Keep the rows "
-            "whose score is high, and of those that overlap the best (non-maximum suppression); `infer.py` has both."
+            "shares of the square). A box is anchor + offset * (width, height, width, height of the anchor). Keep the "
+            "rows whose score is high, and of those that overlap the best (non-maximum suppression): `infer.py` does."
         )
     if len(facts.outputs) == 1:
         return (
             f"**Output.** For each anchor a row: scores ({'background first, ' if facts.background else ''}then the "
-            "classes), four offsets, and the anchor (left, top, right, bottom as shares of the square). A box is anchor "
-            "+ offset * (width, height, width, height of the anchor)."
+            "classes), four offsets, and the anchor (left, top, right, bottom as shares of the square). A box is "
+            "anchor + offset * (width, height, width, height of the anchor)."
         )
     return "**Outputs.** Boxes (top, left, bottom, right as shares of the square), classes, scores and their number."
 
@@ -222,13 +231,24 @@ def _classes(facts: Facts) -> str:
 
 def _kernels(told: dict[str, Any]) -> str:
     """Which kernels the outputs were made with."""
-    both = (
-        "Outputs are there by LiteRT's default kernels (`default`), and by its reference kernels (`reference`), which "
-        "microcontrollers are nearest to; the two differ by a few steps."
+    if told["missing"]:
+        return (
+            f", by LiteRT's default kernels alone. By others they are not there: {'; '.join(told['missing'].values())}."
+        )
+    return (
+        ": by LiteRT's default kernels, those of its own choice for a processor, and by its reference kernels. The\n"
+        "two differ by some steps of an output; another processor is likelier to differ from the former."
     )
-    if not told["missing"]:
-        return both
-    return f"Outputs are there by LiteRT's default kernels alone ({'; '.join(told['missing'].values())})."
+
+
+def _micro(told: dict[str, Any]) -> str:
+    """How to test a microcontroller's answers."""
+    if "reference" in told["missing"]:
+        return "LiteRT has no reference kernel for one of\nits operators; microcontrollers may lack it too."
+    return (
+        "To test it, feed\n`vectors/*_input.bin` and compare with `vectors/*_reference_*.bin`: its plain kernels "
+        "follow the reference,\nthose optimized for a processor may be a step off."
+    )
 
 
 def _sketch(facts: Facts) -> str:

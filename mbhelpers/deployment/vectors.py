@@ -118,7 +118,7 @@ def _networks(path: Path) -> tuple[dict[str, Network], dict[str, str]]:
             except ValueError as error:
                 if kernels == "default":
                     raise
-                missing[kernels] = "LiteRT has none for this file: " + reason(error.__cause__ or error)
+                missing[kernels] = "LiteRT has none: " + reason(error.__cause__ or error).split(". ")[0]
     return networks, missing
 
 
