@@ -4,6 +4,7 @@ import hashlib
 import platform
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,8 @@ def write_vectors(facts: Facts, digest: str, folder: Path, *, images: Sequence[P
         "made": {"runtime": runtime()[1], "threads": 1, "processor": platform.machine(), "versions": versions()},
         "kernels": list(networks),
         "missing": missing,
+        "input": asdict(facts.input),
+        "outputs": [asdict(output) for output in facts.outputs],
         "vectors": vectors,
     }
     write_json(folder / "vectors.json", told)

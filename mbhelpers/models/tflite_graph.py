@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "FLOAT32": np.float32,
     "FLOAT16": np.float16,
     "UINT8": np.uint8,
