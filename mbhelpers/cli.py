@@ -21,10 +21,8 @@ app.add_typer(cli_weights.app, name="weights")
 app.add_typer(cli_onnx.app, name="onnx")
 app.command()(cli_detect.detect)
 app.command()(cli_detect.evaluate_detections)
-app.command()(cli_deploy.footprint)
-app.command()(cli_deploy.latency)
-app.command()(cli_deploy.card)
-app.command()(cli_deploy.npu)
+for verb in (cli_deploy.footprint, cli_deploy.latency, cli_deploy.npu, cli_deploy.deploy, cli_deploy.card):
+    app.command()(verb)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Data = Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mbhelpers.cli_detect import AsJson
+from mbhelpers.cli_detect import AsJson, Preset, Resize
 
 if TYPE_CHECKING:
     from mbhelpers.deployment.npu_estimate import NpuEstimate
@@ -155,6 +155,37 @@ def npu(
         print(text)
     for name, value in published.items():
         print(f"published, measured on a board with this NPU: {name}: {value:.2f} ms")
+
+
+def deploy(
+    model: Annotated[Path, typer.Argument(help="A .tflite classifier or detector.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write; an older one is replaced.")],
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(help="A picture, or a folder of pictures, to make test vectors of; may be given several times."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Class names, one a line. Default: the file's, or ImageNet's for 1000 outputs.")
+    ] = None,
+    preset: Preset = None,
+    resize: Resize = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a folder for the board: the model, its C source, labels, a script that runs it, test vectors."""
+    from mbhelpers.deployment.export import deploy as make
+
+    made = make(model, output, images=images or (), labels=labels, preset=preset, resize=resize)
+    if as_json:
+        print(json.dumps(made, indent=1, ensure_ascii=False))
+        return
+    for text in made["warnings"]:
+        print(f"warning: {text}")
+    for kernels, text in made["missing"].items():
+        print(f"warning: no vectors by the {kernels} kernels: {text}")
+    print(f"{made['folder']}: {made['task']}, {len(made['vectors'])} test vectors ({', '.join(made['vectors'][:5])})")
+    for name, size in made["files"].items():
+        print(f"{size / 1024:10,.1f} KiB  {name}")
+    print(f"try it: python {output / 'infer.py'} picture.jpg, python {output / 'infer.py'} --check")
 
 
 def card(

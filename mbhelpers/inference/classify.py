@@ -87,7 +87,7 @@ def names_of(predictor: Predictor, labels: Path | str | None = None) -> tuple[tu
     if predictor.classes:
         return predictor.classes, "the file"
     if labels is not None:
-        listed = background + read_names(labels) if outputs in IMAGENET_CLASSES else _lines(Path(labels))
+        listed = background + read_names(labels) if outputs in IMAGENET_CLASSES else read_lines(Path(labels))
         if len(listed) != outputs:
             raise ValueError(
                 f"{labels} has {len(listed)} names, {predictor.path} tells {outputs} classes apart; pass one a line, "
@@ -99,7 +99,12 @@ def names_of(predictor: Predictor, labels: Path | str | None = None) -> tuple[tu
     return tuple(str(k) for k in range(outputs)), "none: the outputs are numbered from 0"
 
 
-def _lines(path: Path) -> tuple[str, ...]:
+def read_lines(path: Path) -> tuple[str, ...]:
+    """Names, one a line; empty lines are passed over.
+
+    Raises:
+        ValueError: the file is missing, or is no text in UTF-8.
+    """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:

@@ -11,7 +11,7 @@ from mbhelpers.data.pipeline import check_pixels
 from mbhelpers.data.predictions import Predictions
 from mbhelpers.detection.boxes import area, clip
 from mbhelpers.detection.outputs import Found, Outputs, Raw, detect, read, suppress
-from mbhelpers.inference.predictor import as_input
+from mbhelpers.inference.raw import as_input, as_values
 from mbhelpers.native import quietly
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.preprocessing import preset as contract_of
@@ -165,10 +165,7 @@ class _LiteRT:
         self.interpreter.invoke()
         found = []
         for end in self.ends:
-            values, (scale, zero) = self.interpreter.get_tensor(end["index"]), end["quantization"]
-            if values.dtype != np.float32:
-                values = (values.astype(np.float32) - zero) * np.float32(scale)
-            found.append((end["name"], values))
+            found.append((end["name"], as_values(self.interpreter.get_tensor(end["index"]), *end["quantization"])))
         return found
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from mbhelpers.data.class_names import few
 from mbhelpers.data.pipeline import check_pixels
+from mbhelpers.inference.raw import as_input, as_scores, as_values
 from mbhelpers.native import quietly, reason
 from mbhelpers.preprocessing import Channels, Preprocessing
 from mbhelpers.preprocessing import preset as contract_of
@@ -168,10 +169,7 @@ class Predictor:
             ValueError: another dtype or shape.
         """
         check_pixels(images, self._backend.resolution)
-        scores = self._backend.run(images, self.preprocessing)
-        if self._backend.outputs == 1:
-            scores = np.concatenate([1 - scores, scores], axis=1)
-        return scores
+        return as_scores(self._backend.run(images, self.preprocessing))
 
 
 def _open(path: Path, threads: int) -> Backend:
@@ -256,8 +254,7 @@ class _LiteRT:
         for k, image in enumerate(images):
             self.interpreter.set_tensor(index, as_input(image, dtype, preprocessing)[None])
             self.interpreter.invoke()
-            raw = self.interpreter.get_tensor(self.output["index"])[0]
-            scores[k] = raw if raw.dtype == np.float32 else (raw.astype(np.float32) - zero) * scale
+            scores[k] = as_values(self.interpreter.get_tensor(self.output["index"])[0], scale, zero)
         return scores
 
 
@@ -318,18 +315,3 @@ def _has_integers(path: Path) -> bool:
 
     small = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
     return any(tensor.data_type in small and len(tensor.dims) > 1 for tensor in onnx.load(path).graph.initializer)
-
-
-def as_input(pixels: np.ndarray, dtype: Any, preprocessing: Preprocessing) -> np.ndarray:
-    """Pixels as a .tflite input of that type takes them.
-
-    Args:
-        pixels: uint8, of any shape.
-        dtype: uint8 takes them raw, as a board's camera delivers them; int8 less 128; float32 as values.
-        preprocessing: makes the values.
-    """
-    if dtype == np.uint8:
-        return pixels
-    if dtype == np.int8:
-        return (pixels.astype(np.int16) - 128).astype(np.int8)
-    return preprocessing.normalize(pixels)

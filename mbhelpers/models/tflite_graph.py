@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "FLOAT32": np.float32,
     "FLOAT16": np.float16,
     "UINT8": np.uint8,
@@ -16,6 +16,7 @@ _TYPES = {
     "INT16": np.int16,
     "INT32": np.int32,
     "INT64": np.int64,
+    "BOOL": np.bool_,
 }
 """The types that a constant may have; 4-bit ones are packed two a byte, and are refused by name."""
 

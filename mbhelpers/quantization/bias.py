@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mbhelpers.inference.predictor import as_input
+from mbhelpers.inference.raw import as_input
 from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.quantization.grid import constant, pack, store
 from mbhelpers.quantization.layers import outputs, same_layers
