@@ -172,7 +172,7 @@ def deploy(
     as_json: AsJson = False,
 ) -> None:
     """Make a folder for the board: the model, its C source, labels, a script that runs it, test vectors."""
-    from mbhelpers.deployment.export import deploy as make
+    from mbhelpers.deployment.export.folder import deploy as make
 
     made = make(model, output, images=images or (), labels=labels, preset=preset, resize=resize)
     if as_json:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mbhelpers.deployment import facts as facts_of_a_file
-from mbhelpers.deployment.export import FILES, deploy
+from mbhelpers.deployment.export import facts as facts_of_a_file
+from mbhelpers.deployment.export.folder import FILES, deploy
 from mbhelpers.files import write_json
 from mbhelpers.inference.detect import detect_images
 from mbhelpers.inference.predictor import Predictor

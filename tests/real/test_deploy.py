@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mbhelpers import settings
-from mbhelpers.deployment.export import deploy
+from mbhelpers.deployment.export.folder import deploy
 from mbhelpers.files import is_lfs_pointer
 from mbhelpers.inference.detect import detect_images
 from mbhelpers.inference.detector import Detector

@@ -82,7 +82,7 @@ def test_the_package_itself_imports_next_to_nothing():
     assert imports(MODULES[""]) <= {"settings"}, "every command and every notebook pays for it"
 
 
-STAGES = ("models", "training", "quantization", "inference", "evaluation", "deployment")
+STAGES = ("models", "training", "quantization", "inference", "evaluation")
 
 CATALOG = {
     f"data.{name}"

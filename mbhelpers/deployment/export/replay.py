@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mbhelpers.deployment.network import End, Network, runtime
+from mbhelpers.deployment.export.network import End, Network, runtime
 
 
 def replay(folder: Path, ends: tuple[End, ...]) -> dict[str, Any]:

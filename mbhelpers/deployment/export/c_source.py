@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mbhelpers.deployment.facts import TYPES, Facts
-from mbhelpers.deployment.network import End
+from mbhelpers.deployment.export.facts import TYPES, Facts
+from mbhelpers.deployment.export.network import End
 
 _HEADER = """\
 /* model.tflite as a C array, and what its input and outputs are. Written by mbhelpers deploy.

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mbhelpers.data.folder import SUFFIXES, files_below
-from mbhelpers.deployment.facts import Facts
-from mbhelpers.deployment.network import KERNELS, Network, runtime
+from mbhelpers.deployment.export.facts import Facts
+from mbhelpers.deployment.export.network import KERNELS, Network, runtime
 from mbhelpers.files import sha256, write_json
 from mbhelpers.inference.raw import as_input
 from mbhelpers.native import quietly, reason

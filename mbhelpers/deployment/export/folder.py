@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from mbhelpers import settings
-from mbhelpers.deployment.c_source import write_header, write_source
-from mbhelpers.deployment.facts import describe
-from mbhelpers.deployment.infer_source import write_script
-from mbhelpers.deployment.readme import write_readme
-from mbhelpers.deployment.vectors import MAKER, find_images, write_vectors
+from mbhelpers.deployment.export.c_source import write_header, write_source
+from mbhelpers.deployment.export.facts import describe
+from mbhelpers.deployment.export.infer_source import write_script
+from mbhelpers.deployment.export.readme import write_readme
+from mbhelpers.deployment.export.vectors import MAKER, find_images, write_vectors
 from mbhelpers.files import read_json, replacing, sha256
 from mbhelpers.runs import versions
 

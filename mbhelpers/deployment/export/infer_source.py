@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MAINS = {
-    "classifier": "mbhelpers.deployment.script_classifier",
-    "detector": "mbhelpers.deployment.script_detector",
+    "classifier": "mbhelpers.deployment.export.script_classifier",
+    "detector": "mbhelpers.deployment.export.script_detector",
 }
 """The modules whose `main` is the script's."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mbhelpers.deployment.script import Deployed, run
+from mbhelpers.deployment.export.script import Deployed, run
 from mbhelpers.detection.boxes import area, clip
 from mbhelpers.detection.outputs import detect
 

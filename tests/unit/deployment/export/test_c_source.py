@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mbhelpers.deployment.c_source import c_float, c_string, write_source
+from mbhelpers.deployment.export.c_source import c_float, c_string, write_source
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import types
 import numpy as np
 import pytest
 
-from mbhelpers.deployment.network import RUNTIMES, runtime
-from mbhelpers.deployment.replay import difference, read_vectors
-from mbhelpers.deployment.script import report
-from mbhelpers.deployment.vectors import MOST, drawn_pictures, find_images
+from mbhelpers.deployment.export.network import RUNTIMES, runtime
+from mbhelpers.deployment.export.replay import difference, read_vectors
+from mbhelpers.deployment.export.script import report
+from mbhelpers.deployment.export.vectors import MOST, drawn_pictures, find_images
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mbhelpers.deployment.script import Deployed, run
+from mbhelpers.deployment.export.script import Deployed, run
 from mbhelpers.inference.raw import as_scores
 
 

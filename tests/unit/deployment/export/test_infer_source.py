@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from mbhelpers.deployment import infer_source
-from mbhelpers.deployment.infer_source import MAINS, write_script
+from mbhelpers.deployment.export import infer_source
+from mbhelpers.deployment.export.infer_source import MAINS, write_script
 
 MODEL = {"sha256": "0" * 64, "labels": ("a", "größe \"'\\"), "input": {"scale": 0.1, "shape": (1, 2)}, "outputs": [{}]}
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from mbhelpers.data.catalog import CATALOG
-from mbhelpers.deployment.facts import Facts
-from mbhelpers.deployment.network import End
+from mbhelpers.deployment.export.facts import Facts
+from mbhelpers.deployment.export.network import End
 from mbhelpers.files import read_json
 
 _MEASURED = {"model_float.tflite": "float_tflite", "model_int8.tflite": "int8"}

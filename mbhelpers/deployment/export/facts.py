@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mbhelpers.deployment.network import End, Network
+from mbhelpers.deployment.export.network import End, Network
 from mbhelpers.detection.outputs import Raw, read
 from mbhelpers.files import is_lfs_pointer
 from mbhelpers.inference.classify import names_of, read_lines

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mbhelpers.deployment.network import End, Network
-from mbhelpers.deployment.replay import content, replay
+from mbhelpers.deployment.export.network import End, Network
+from mbhelpers.deployment.export.replay import content, replay
 from mbhelpers.inference.raw import as_input, as_values
 from mbhelpers.preprocessing import Preprocessing
 
