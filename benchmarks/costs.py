@@ -13,14 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mbhelpers.deployment.boards import COSTS
 from mbhelpers.deployment.footprint import footprint
+from mbhelpers.deployment.published_networks import untrained_int8
 from mbhelpers.files import replacing
 from mbhelpers.models.complexity import complexity
-from mbhelpers.preprocessing import preset
-from mbhelpers.records import Record
 from mbhelpers.rows import published_table
 
 CLASSES = {("mobilenet_v2", 0.35): 5, ("mobilenet_v2", 1.0): 1000, ("ssd_mobilenet_v2_fpnlite", 0.35): 1}
@@ -33,28 +30,12 @@ def published_networks() -> list[tuple[str, float, int]]:
     return list(dict.fromkeys((ln["architecture"], float(ln["alpha"]), int(ln["resolution"])) for ln in lines))
 
 
-def int8_file(architecture: str, alpha: float, resolution: int, classes: int) -> bytes:
-    """A network of random weights as an int8 file, uint8 in and float32 out as ST's are."""
-    from mbhelpers.models.families import build_classifier
-    from mbhelpers.models.ssd import build_ssd, with_anchors
-    from mbhelpers.quantization import tflite
-
-    contract = preset("mbhelpers", resolution)
-    if architecture.startswith("ssd_"):
-        model = with_anchors(build_ssd(classes, alpha, contract, weights="none"))
-    else:
-        model = build_classifier(classes, alpha, contract, weights="none")
-    noise = np.random.default_rng(0).integers(0, 256, (4, resolution, resolution, 3)).astype(np.uint8)
-    names = tuple(f"class {k}" for k in range(classes))
-    return tflite.to_int8(model, Record(names, contract), noise, repairs=())
-
-
 def cost(architecture: str, alpha: float, resolution: int) -> dict[str, Any]:
     """One line of the table, in multiply-accumulates and bytes."""
     classes = CLASSES.get((architecture, alpha), 80)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
-        path.write_bytes(int8_file(architecture, alpha, resolution, classes))
+        path.write_bytes(untrained_int8(architecture, alpha, resolution, classes))
         inside, apart = (
             {overlap: footprint(path, overlap=overlap, outside=outside) for overlap in (True, False)}
             for outside in ((), ("outputs",))

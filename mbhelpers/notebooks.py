@@ -47,7 +47,8 @@ import importlib.util
 import sys
 
 if "google.colab" in sys.modules and importlib.util.find_spec("mbhelpers") is None:
-    %pip install -q "mbhelpers @ git+{REPOSITORY}@{BRANCH}\""""
+    %pip install -q "mbhelpers{{extras}} @ git+{REPOSITORY}@{BRANCH}\""""
+_EXTRAS = {"41_footprint_and_latency": "[npu]"}  # what a notebook needs besides
 _GENERATED = {1: "header", 3: "install"}  # place and tag of the generated cells
 # A line magic or shell line; a `% b` that continues an expression has a space after the sign.
 _MAGIC = re.compile(r"^(\s*)[%!]\S.*$", re.MULTILINE)
@@ -310,8 +311,9 @@ def _normalised(lesson: Lesson, lessons: list[Lesson], readme: Path) -> Notebook
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
     header = _header(lesson, lessons, readme)
+    install = _INSTALL.format(extras=_EXTRAS.get(lesson.path.stem, ""))
     cells.insert(1, v4.new_markdown_cell(header, id="header", metadata={"tags": ["header"]}))
-    cells.insert(3, v4.new_code_cell(_INSTALL, id="install", metadata={"tags": ["install"]}))
+    cells.insert(3, v4.new_code_cell(install, id="install", metadata={"tags": ["install"]}))
     return v4.new_notebook(cells=cells, metadata=_METADATA)
 
 
