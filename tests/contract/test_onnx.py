@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from mbhelpers.deployment.latency import profile
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.preprocessing import preset
 from mbhelpers.quantization import onnx as conversion
@@ -45,6 +46,16 @@ def test_float_says_the_same(opset, layout, thin, tmp_path):
     graph = onnx.load(path)
     assert [each.version for each in graph.opset_import if not each.domain] == [opset]
     assert "BatchNormalization" not in {node.op_type for node in graph.graph.node}
+
+
+def test_a_profile_of_its_operators(files):
+    """Every operator is timed once a run, and the shares are of the whole."""
+    found = profile(files["float"], rounds=3)
+    operators = Counter(node.op_type for node in onnx.load(files["float"]).graph.node)
+    timed = {line["kind"]: line["count"] for line in found}
+    assert timed["Conv"] + timed.get("FusedConv", 0) == operators["Conv"]
+    assert sum(line["share"] for line in found) == pytest.approx(1)
+    assert found[0]["ms"] == max(line["ms"] for line in found) > 0
 
 
 def test_a_whole_mobilenet_says_the_same(files, mobilenet):

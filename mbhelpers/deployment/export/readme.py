@@ -8,6 +8,7 @@ import numpy as np
 from mbhelpers.data.catalog import CATALOG
 from mbhelpers.deployment.export.facts import Facts
 from mbhelpers.deployment.export.network import End
+from mbhelpers.deployment.footprint import footprint
 from mbhelpers.files import read_json
 
 _MEASURED = {"model_float.tflite": "float_tflite", "model_int8.tflite": "int8"}
@@ -69,8 +70,9 @@ own C code of the network, so `model_data.c` isn't needed. Its validation takes 
 {sketch}
 ```
 
-`arena` is memory that you set aside, aligned to 16 bytes; too small a one makes `AllocateTensors` fail. Then write
-the picture into `interpreter.input(0)` and call `Invoke`. {micro}
+`arena` is memory that you set aside, aligned to 16 bytes; too small a one makes `AllocateTensors` fail. The activations
+alone are {activations:,} bytes by our count (`mbhelpers footprint --no-overlap`), more where kernels pad a copy of their
+input, and the runtime's own tables come on top: start with twice that, and ask `arena_used_bytes()`. Then write the picture into `interpreter.input(0)` and call `Invoke`. {micro}
 
 **Linux boards.** Run `infer.py`, or measure with LiteRT's own tool:
 `benchmark_model --graph=model.tflite --num_threads=2`.
@@ -104,6 +106,7 @@ def write_readme(facts: Facts, told: dict[str, Any], size: int, sha256: str) -> 
         processor=told["made"]["processor"],
         operator_count=len(facts.operators),
         sketch=_sketch(facts),
+        activations=footprint(facts.path, overlap=False).ram,
         micro=_micro(told),
     )
 
