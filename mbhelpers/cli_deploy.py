@@ -47,7 +47,7 @@ def footprint(
     print(
         f"flash  {found.flash / 1024:9,.1f} KiB: weights {found.weights / 1024:,.1f}, biases {found.biases / 1024:,.1f}"
     )
-    beside = f", {found.ends / 1024:,.1f} beside the arena" if found.ends else ""
+    beside = f", {found.ends:,} bytes of it beside the arena" if found.ends else ""
     shape = " x ".join(map(str, largest.shape[1:]))
     print(f"RAM    {found.ram / 1024:9,.1f} KiB of activations{beside}; the most at {largest.kind} to {shape}")
     print("The runtime's code and state come on top: on ST's cards about 33 KiB of RAM and 115 KiB of flash for a")
@@ -57,10 +57,9 @@ def footprint(
         return
     print("latency, estimated from published rows of int8 networks:")
     for one in guesses:
-        print(
-            f"  {one.board:18} {one.ms:8,.1f} ms, off by {100 * one.mean_error:.0f} % on average, at worst "
-            f"{100 * one.worst_error:.0f} %"
-        )
+        reach = f"off by {100 * one.mean_error:.0f} % on average, at worst {100 * one.worst_error:.0f} %"
+        reach = reach if one.known else "but smaller or larger than every network with a published time there"
+        print(f"  {one.board:18} {one.ms:8,.1f} ms, {reach}")
 
 
 def latency(
@@ -82,12 +81,16 @@ def latency(
     from mbhelpers.deployment.board_logs import benchmark_command, read_log
 
     measured = [read_log(path) for path in log or []]
+    if profile and (others := [path for path in models if path.suffix == ".tflite"]):
+        there_too = benchmark_command(others[0])
+        raise ValueError(f"--profile is for .onnx files; LiteRT tells the times of operators on a board: {there_too}")
     times = timing.measure(models, threads=threads, rounds=rounds, delegate=delegate)
     profiles = {path.name: timing.profile(path, threads=threads, rounds=rounds) for path in models} if profile else {}
     lines = [one.to_json() for one in times]
     for line, one in zip(lines[1:], times[1:], strict=True):
         line["ratio"], line["ratio_interval"] = one.ratio(times[0])
-    command = next((benchmark_command(path, threads=threads) for path in models if path.suffix == ".tflite"), None)
+    there = next((path for path in models if path.suffix == ".tflite"), None)
+    command = benchmark_command(there, threads=threads) if there else None
     if as_json:
         told = {"here": lines, "profiles": profiles, "on_boards": [one.to_json() for one in measured]}
         print(json.dumps(told | {"benchmark_command": command}, indent=1))
@@ -110,8 +113,8 @@ def latency(
         for key, value in report.to_json().items():
             if key not in ("tool", "file", "board"):
                 print(f"  {key}: {value}")
-    if command:
-        print(f"\non a Linux board: {command}\nand then here: --log {Path(models[0]).stem}.log")
+    if there:
+        print(f"\non a Linux board: {command}\nand then here: --log {there.stem}.log")
 
 
 def npu(
@@ -207,7 +210,7 @@ def card(
     logs = [read_log(path) for path in log or []]
     written = write_card(runs, output / "card.html", output / "card.md", logs=logs)
     if as_json:
-        print(json.dumps([figures_of(folder) for folder in run_folders(runs)], indent=1))
+        print(json.dumps([figures_of(folder, logs) for folder in run_folders(runs)], indent=1))
         return
     print(*written, sep="\n")
 

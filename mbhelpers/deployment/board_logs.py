@@ -88,10 +88,13 @@ def read_log(path: Path | str) -> Measured:
     return found
 
 
+_FLOAT = r"([\d.]+(?:e[+-]?\d+)?)"
+
+
 def _number(pattern: str, text: str) -> float | None:
-    """The last match of a pattern's group as a number, thousands' commas taken out."""
-    matches = re.findall(pattern, text)
-    return float(matches[-1].replace(",", "")) if matches else None
+    """What one of a pattern's groups matched last, as a number, thousands' commas taken out."""
+    matches = list(re.finditer(pattern, text))
+    return float(next(filter(None, matches[-1].groups())).replace(",", "")) if matches else None
 
 
 def _whole(pattern: str, text: str) -> int | None:
@@ -100,19 +103,21 @@ def _whole(pattern: str, text: str) -> int | None:
 
 
 def _benchmark_model(file: str, text: str) -> Measured:
-    micro = _number(r"Inference \(avg\): ([\d.]+(?:e\+?\d+)?)", text)
-    if micro is None:  # builds before 2020
-        micro = _number(r"count=\d+ .*\bavg=([\d.]+(?:e\+?\d+)?)", text)
-    if micro is None:
+    said = text.partition("Inference timings in us")  # behind it come the profiler's own counts
+    micro = _number(rf"Inference \(avg\): {_FLOAT}", said[2])
+    lines = re.findall(r"count=\d+ first=.*", said[0])
+    if micro is None and not said[1] and lines:  # builds before 2020
+        micro = _number(rf"\bavg={_FLOAT}", lines[-1])
+    if micro is None or not lines:
         raise ValueError(f"{file} was cut off before the timings of benchmark_model; run it to its end")
-    spread = _number(r"count=\d+ .*\bstd=([\d.]+)", text)
-    first = _number(r"First inference: ([\d.]+(?:e\+?\d+)?)", text)
+    spread = _number(rf"\bstd={_FLOAT}", lines[-1])
+    first = _number(rf"First inference: {_FLOAT}", said[2])
     return Measured(
         "benchmark_model",
         file,
         latency_ms=micro / 1000,
         spread_ms=None if spread is None else spread / 1000,
-        runs=_whole(r"count=(\d+)", text),
+        runs=_whole(r"count=(\d+)", lines[-1]),
         first_ms=None if first is None else first / 1000,
         memory_mib=_number(r"(?:emory footprint.*|footprint delta.*)overall=([\d.]+)", text),
         operators=_operators(text),
@@ -129,14 +134,14 @@ def _operators(text: str) -> dict[str, float] | None:
 
 
 def _cube(file: str, text: str) -> Measured:
-    chip = re.findall(r"(STM32\w+(?:/\w+)?) @(\d+)\s?MHz", text)
+    chip = re.findall(r"(STM32[\w/]+)\s*@(\d+)(?:/\d+)?\s?MHz", text)
     return Measured(
         "STM32Cube.AI",
         file,
         latency_ms=_number(r"(?m)^\s*(?:duration|inference time)\s*:\s*([\d.,]+)\s*ms", text),
-        runs=_whole(r"Results for (\d+) inference", text),
+        runs=_whole(r"Results for (?:\"[^\"]*\", )?(\d+) inference|nb sample\(s\)\s*:\s*(\d+)", text),
         weights=_whole(r"weights \(ro\)\s*:\s*([\d,]+) B", text),
         activations=_whole(r"activations \(rw\)\s*:\s*([\d,]+) B", text),
-        macs=_whole(r"(?m)^\s*macc\s*:\s*([\d,]+)\s*$", text),
+        macs=_whole(r"(?m)^\s*macc\s*:\s*([\d,]+)\s*$|\(complexity: (\d+) MACC\)", text),
         board=f"{chip[-1][0]} at {chip[-1][1]} MHz" if chip else None,
     )

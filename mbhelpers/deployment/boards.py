@@ -31,6 +31,7 @@ class Estimate:
     Attributes:
         board: its name.
         ms: the estimate for one inference.
+        known: whether its work lies within that of the published networks; if not, the errors below say little.
         mean_error: share by which published rows are missed if each is estimated from the others, on average.
         worst_error: the largest of these.
         rows: how many were published.
@@ -40,6 +41,7 @@ class Estimate:
 
     board: str
     ms: float
+    known: bool
     mean_error: float
     worst_error: float
     rows: int
@@ -102,8 +104,8 @@ def estimate(board: str, *, macs: int, traffic: int) -> Estimate:
     """Estimate the latency of an int8 network on a board from the networks whose latency was published for it.
 
     Time is taken to be so much for each multiply-accumulate and so much for each byte read or written, neither
-    negative, fitted on relative errors. It is for networks of the same kinds of layers; an engine that lacks one of
-    them will be far off.
+    negative, fitted on relative errors. It is for networks of the same kinds of layers and of a similar size; an engine
+    that lacks one of the layers will be far off.
 
     Args:
         board: a name from `boards()`.
@@ -127,6 +129,7 @@ def estimate(board: str, *, macs: int, traffic: int) -> Estimate:
     return Estimate(
         board,
         float(per_mac * macs + per_byte * traffic),
+        bool(work[:, 1].min() <= traffic <= work[:, 1].max()),
         float(np.mean(errors)),
         float(max(errors)),
         len(times),
@@ -169,14 +172,14 @@ _WAYS = {
 }
 
 _NO_LESS = (
-    "less than the weights and biases of ST's own file for this row (1,038.7 KiB), so no account of that file can give "
-    "it; version 10.0.0 published what we count"
+    "less than weights and biases alone, 1,038.7 KiB, so no account of this network can give it; version 10.0.0 "
+    "published what we count"
 )
 _BIGGER = (
     "the published arena is what comes out if depthwise layers have memory of their own and the outputs, floats, are "
     "kept apart from it all the time; for 416 px the same version published less, as if they were inside"
 )
-_AS_BEFORE = "unchanged from version 9.1.0 on the card"
+_AS_BEFORE = "the card repeats the figure of version 9.1.0, of which see there"
 _EXPLAINED = {
     ("9.1.0", 192, "flash"): _NO_LESS,
     ("9.1.0", 224, "flash"): _NO_LESS,

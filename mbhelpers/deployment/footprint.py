@@ -23,6 +23,9 @@ _SAME_BYTES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "QUANTIZE")
 _PADDED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 """Operators that can pad their input themselves, so that a PAD before them needs no memory."""
 
+_VALID = 1
+"""The schema's number for a convolution that pads nothing."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -48,12 +51,12 @@ class Footprint:
     Attributes:
         file: size of the file itself.
         weights: constants of 8 bits, or of floats in a float file.
-        biases: constants of 32 bits.
+        biases: integer constants of 32 bits; those of a float file are among `weights`.
         arena: RAM for the activations, by the plan.
         peak: what no plan of the same rules can go below.
         ends: inputs and outputs that lie outside the arena.
         traffic: bytes that all operators together read and write, constants included; what memory speed costs.
-        integer: whether most of its constants are of 8 bits.
+        integer: whether it computes in 8 bits: all that its convolutions and dense layers read is of that type.
         steps: operators in order.
         buffers: where each tensor lies.
     """
@@ -96,7 +99,7 @@ def footprint(
     """Count the memory of a .tflite file, as a tool that makes code for a microcontroller lays it out.
 
     Such tools fold what depends on constants alone, and a PAD into the convolution behind it; a RESHAPE moves nothing,
-    and an input is turned from uint8 into int8 in its place.
+    and a QUANTIZE of the same size is done in place if nothing else needs what was there.
 
     Args:
         path: the file, of fixed shapes.
@@ -125,7 +128,7 @@ def footprint(
     home = _homes(graph, operators)
     constants = _constants(graph, operators, folded)
     buffers = _lives(graph, operators, home, folded, overlap=overlap)
-    outer = {home.get(k, k) for name in outside for k in getattr(graph, name)}
+    outer = {home.get(k, k) for name in outside for k in getattr(graph, name) if k not in folded}
     placed = plan(buffer for k, buffer in buffers.items() if k not in outer)
     live = live_bytes(placed, len(operators))
     sizes = {k: _size(tensor) for k, tensor in enumerate(graph.tensors)}
@@ -139,7 +142,7 @@ def footprint(
         ends=sum(sizes[k] for k in outer),
         traffic=sum(constants.values())
         + sum(sizes[k] for op in working for k in (*op.inputs, *op.outputs) if k >= 0 and k not in constants),
-        integer=sum(n if graph.tensors[k].type in ("INT8", "UINT8") else -n for k, n in constants.items()) > 0,
+        integer=_integer(graph),
         steps=tuple(
             Step(op.index, op.kind, graph.tensors[op.outputs[0]].shape, n)
             for op, n in zip(operators, live, strict=True)
@@ -152,7 +155,7 @@ def _check_fixed(graph: Graph, path: Path) -> None:
     """Refuse shapes that are only known when the network runs; a free batch counts as one image."""
     for k in graph.inputs:
         tensor = graph.tensors[k]
-        if any(size < 1 for size in (*tensor.shape, *tensor.signature[1:])) or tensor.shape[1:3] == (1, 1):
+        if any(size < 1 for size in (*tensor.shape, *tensor.signature[1:])):
             raise ValueError(
                 f"{path} takes inputs of any size ({tensor.name!r} is {tensor.signature or tensor.shape}), so its "
                 "memory is not known; convert it with a fixed one"
@@ -170,11 +173,22 @@ def _size(tensor: Tensor) -> int:
     return math.prod(tensor.shape) * BYTES[tensor.type]
 
 
+def _integer(graph: Graph) -> bool:
+    """Whether convolutions and dense layers read activations of 8 bits, which 8-bit weights alone don't say."""
+    read = [op.inputs[0] for op in graph.operators if op.kind in (*_PADDED, "FULLY_CONNECTED")]
+    return bool(read) and all(graph.tensors[k].type in ("INT8", "UINT8") for k in read)
+
+
 def _folded(graph: Graph, dequantized: bool) -> set[int]:
-    """Tensors that are known before the network runs: its constants, and what is computed from them or from shapes."""
+    """Tensors that are known before the network runs: its constants, and what is computed from them or from shapes.
+
+    Integers that become floats are left as they are, in the hope that they need not (`dequantized`); weights of half
+    precision are not, as their operators read them.
+    """
     known = {k for k, tensor in enumerate(graph.tensors) if tensor.content is not None}
     for operator in graph.operators:
-        stays = operator.kind == "DEQUANTIZE" and not dequantized
+        half = graph.tensors[operator.inputs[0]].type == "FLOAT16" if operator.inputs else False
+        stays = operator.kind == "DEQUANTIZE" and not (dequantized or half)
         if operator.kind == "SHAPE" or (not stays and all(k in known for k in operator.inputs if k >= 0)):
             known |= set(operator.outputs)
     return known
@@ -183,15 +197,34 @@ def _folded(graph: Graph, dequantized: bool) -> set[int]:
 def _homes(graph: Graph, operators: list[Operator]) -> dict[int, int]:
     """Of each tensor that needs no memory of its own, the one whose memory it shares."""
     home: dict[int, int] = {}
-    for operator in operators:
+    for step, operator in enumerate(operators):
         source, result = operator.inputs[0], operator.outputs[0]
-        takers = [other for other in operators if result in other.inputs]
-        padding = operator.kind == "PAD" and len(takers) == 1 and takers[0].kind in _PADDED
-        same = operator.kind in _SAME_BYTES and _size(graph.tensors[source]) == _size(graph.tensors[result])
-        alone = all(other is operator or source not in other.inputs for other in operators)
-        if padding or (same and (alone or operator.kind != "QUANTIZE")):
+        if operator.kind == "PAD":
+            shares = _padded_by_its_reader(graph, operator, [op for op in operators if result in op.inputs])
+        elif operator.kind in _SAME_BYTES and _size(graph.tensors[source]) == _size(graph.tensors[result]):
+            shares = operator.kind != "QUANTIZE" or not _needed_after(graph, operators, home, source, step)
+        else:
+            shares = False
+        if shares:
             home[result] = home.get(source, source)
     return home
+
+
+def _padded_by_its_reader(graph: Graph, pad: Operator, readers: list[Operator]) -> bool:
+    """Whether a PAD can be left to the one convolution behind it: of rows and columns, which that pads no more."""
+    result = pad.outputs[0]
+    around = graph.tensors[pad.inputs[1]].content
+    if len(readers) != 1 or readers[0].kind not in _PADDED or result in graph.outputs or around is None:
+        return False
+    shape = len(around) == 4 and not around[[0, 3]].any()
+    return shape and readers[0].inputs[0] == result and readers[0].options.padding == _VALID
+
+
+def _needed_after(graph: Graph, operators: list[Operator], home: dict[int, int], tensor: int, step: int) -> bool:
+    """Whether a tensor, or another name of its memory, is read behind an operator, or is an output."""
+    place = home.get(tensor, tensor)
+    names = {place, *(k for k, where in home.items() if where == place)}
+    return bool(names & set(graph.outputs)) or any(names & set(op.inputs) for op in operators[step + 1 :])
 
 
 def _constants(graph: Graph, operators: list[Operator], folded: set[int]) -> dict[int, int]:
@@ -200,7 +233,10 @@ def _constants(graph: Graph, operators: list[Operator], folded: set[int]) -> dic
     An output that is known beforehand is a constant too.
     """
     settled = {k for op in operators if op.kind in ("PAD", *_SAME_BYTES) for k in op.inputs[1:]}
-    read = {k for op in operators for k in op.inputs if k in folded}
+    # Weights of half precision are stored as such, whatever becomes of them when they are read
+    half = {op.outputs[0]: op.inputs[0] for op in graph.operators if op.kind == "DEQUANTIZE"}
+    half = {k: source for k, source in half.items() if graph.tensors[source].type == "FLOAT16"}
+    read = {half.get(k, k) for op in operators for k in op.inputs if k in folded}
     return {k: _size(graph.tensors[k]) for k in (read - settled) | (set(graph.outputs) & folded)}
 
 

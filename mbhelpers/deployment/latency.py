@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from mbhelpers.deployment.board_logs import benchmark_command
 from mbhelpers.models.tflite_graph import read_graph
 from mbhelpers.native import quietly, reason
 from mbhelpers.records import read_record
 
 ROUNDS, WARMUP = 100, 10
+
+LEAST_FOR_RATIO = 6
+"""Rounds whose least and largest ratio hold the median in 95 % of cases."""
 
 PERCENTILES = (5, 25, 50, 75, 90, 99)
 
@@ -58,10 +62,12 @@ class Latency:
             what another machine or day would give.
 
         Raises:
-            ValueError: the two were not measured together.
+            ValueError: the two were not measured together, or in too few rounds for an interval.
         """
         if len(self.times) != len(first.times):
             raise ValueError(f"{len(self.times)} and {len(first.times)} rounds; measure the two files in one call")
+        if len(self.times) < LEAST_FOR_RATIO:
+            raise ValueError(f"{len(self.times)} rounds have no 95 % interval; measure {LEAST_FOR_RATIO} or more")
         ratios = np.sort(self.times / first.times)
         n = len(ratios)
         low = int(stats.binom.ppf(0.025, n, 0.5))
@@ -141,7 +147,9 @@ def profile(path: Path | str, *, threads: int = 1, rounds: int = ROUNDS) -> list
     """
     path = Path(path)
     if path.suffix != ".onnx":
-        raise ValueError(f"{path.name}: operators are timed here in .onnx files; for .tflite run benchmark_model")
+        raise ValueError(
+            f"{path.name}: operators are timed here in .onnx files; of .tflite on a board: {benchmark_command(path)}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         session, feed = _session(path, threads, str(Path(folder) / "profile"))
         for _ in range(rounds):

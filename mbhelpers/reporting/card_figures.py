@@ -1,5 +1,6 @@
 """Figures of a card: from the numbers alone, and, where the run's data is there, with its pictures."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,17 +33,23 @@ def accuracy_figures(metrics: dict[str, Any]) -> list[Picture]:
     ]
 
 
-def example_figures(run: Run, metrics: dict[str, Any]) -> list[Picture]:
+def example_figures(run: Run, folder: Path, metrics: dict[str, Any]) -> list[Picture]:
     """What needs `predictions.npz` and the pictures.
+
+    Args:
+        run: says where the pictures are.
+        folder: holds the predictions; the run's own, or a copy.
+        metrics: of the run.
 
     Raises:
         ValueError: the data is not where the run says.
     """
-    return _detections(run, metrics) if run.row.detects else _mistakes(run, metrics["classes"])
+    kept = folder / "predictions.npz"
+    return _detections(run, kept, metrics) if run.row.detects else _mistakes(run, kept, metrics["classes"])
 
 
-def _mistakes(run: Run, classes: list[str]) -> list[Picture]:
-    with np.load(run.folder / "predictions.npz") as kept:
+def _mistakes(run: Run, predictions: Path, classes: list[str]) -> list[Picture]:
+    with np.load(predictions) as kept:
         paths, labels, scores = kept["paths"], kept["labels"], kept["int8"]
     worst = plots.worst_mistakes(scores, labels)
     if len(worst) == 0:
@@ -53,11 +60,11 @@ def _mistakes(run: Run, classes: list[str]) -> list[Picture]:
     return [Picture(shown, "Surest mistakes of the int8 model")]
 
 
-def _detections(run: Run, metrics: dict[str, Any]) -> list[Picture]:
+def _detections(run: Run, predictions: Path, metrics: dict[str, Any]) -> list[Picture]:
     truth = source.load_detections(run.row.dataset, run.data_dir)
-    with np.load(run.folder / "predictions.npz") as kept:
+    with np.load(predictions) as kept:
         truth = truth.select(np.flatnonzero(np.isin(truth.paths, kept["paths"])))
-    found = {kind: load_predictions(run.folder / "predictions.npz", kind) for kind in ("float", "int8")}
+    found = {kind: load_predictions(predictions, kind) for kind in ("float", "int8")}
     shown = np.flatnonzero(np.diff(truth.first))[:EXAMPLES]
     pictures = load_each(truth.root, truth.paths[shown], 400)
     threshold = (metrics["threshold"] or {"threshold": 0.5})["threshold"]

@@ -11,6 +11,7 @@ from mbhelpers.deployment.board_logs import Measured
 from mbhelpers.deployment.boards import (
     Network,
     boards,
+    costs_of,
     estimate,
     published_latencies,
     published_memory,
@@ -47,7 +48,7 @@ def card_sections(folder: Path, run: Run | None, logs: Sequence[Measured]) -> li
     Raises:
         ValueError: a file of the run is missing or broken.
     """
-    metrics = read_json(folder / "metrics.json")
+    metrics = metrics_of(folder)
     accuracy: list[Block] = [Table(summary_table(metrics)), Text(paired_sentence(metrics))]
     if measure_of(metrics) == "AP":
         accuracy.append(Text(_ap_sentence(metrics)))
@@ -55,7 +56,10 @@ def card_sections(folder: Path, run: Run | None, logs: Sequence[Measured]) -> li
         accuracy.append(Text(PUBLISHED["detector" if measure_of(metrics) == "AP" else "classifier"], "small"))
     accuracy += accuracy_figures(metrics)
     if run is not None and (folder / "predictions.npz").is_file():
-        accuracy += example_figures(run, metrics)
+        try:
+            accuracy += example_figures(run, folder, metrics)
+        except ValueError as error:  # the data has moved; the figures stand without its pictures
+            accuracy.append(Text(f"Its pictures can't be shown: {error}", "small"))
     memory, latency = _board(folder, metrics, logs)
     return [
         Section("What it is", [Text(_description(metrics)), *(Text(text, "warning") for text in metrics["warnings"])]),
@@ -84,13 +88,16 @@ def _description(metrics: dict[str, Any]) -> str:
 def _board(folder: Path, metrics: dict[str, Any], logs: Sequence[Measured]) -> tuple[list[Block], list[Block]]:
     """What is said of memory and of latency."""
     model, network = model_of(folder), network_of(metrics["row"])
+    if model is None:
+        absent = f"{INT8} is not kept here, so nothing was counted or timed; {metrics['made']['command']} makes it."
+        return [Text(absent)], [Text(absent)]
     memory, macs = footprint(model), complexity(model).macs
     told: list[Block] = [Table(_memory_lines(memory, network, logs)), Picture(plot_live(memory), "Live activations")]
     told.append(
         Text(
             "Counted from the file: weights and biases, and the activations by their lifetimes, depthwise layers in "
-            "place. The runtime's code and state come on top. ST's accounts of detectors differ by version; notebook "
-            "41 compares them.",
+            f"place. The runtime's code and state come on top. {_published_for(network)}ST's accounts of detectors "
+            "differ by version; notebook 41 compares them.",
             "small",
         )
     )
@@ -98,11 +105,19 @@ def _board(folder: Path, metrics: dict[str, Any], logs: Sequence[Measured]) -> t
         Table(_latency_lines(model, memory, macs, network, logs)),
         Text(
             f"{macs / 1e6:,.1f} million multiply-accumulates an image. The time on this machine is the runtime's "
-            "alone, and of no board. Estimates come from the published int8 rows of the board; how far they may be off "
-            "is how far they are off, at worst, on a published row that they have not seen.",
+            f"alone, and of no board. {_published_for(network)}Estimates come from the published int8 rows of the "
+            "board; ± is the largest error on a row that was left out of the fit.",
             "small",
         ),
     ]
+
+
+def _published_for(network: Network) -> str:
+    """What the published figures are of: a head for other classes has other weights."""
+    if not (published_latencies(network) or published_memory(network)):
+        return ""
+    classes = costs_of(network)["classes"]
+    return f"Published figures are of this network for {classes} class{'es' if classes > 1 else ''}. "
 
 
 def _memory_lines(memory: Footprint, network: Network, logs: Sequence[Measured]) -> list[dict[str, str]]:
@@ -112,7 +127,7 @@ def _memory_lines(memory: Footprint, network: Network, logs: Sequence[Measured])
     found = [line("counted here", memory.flash / KIB, memory.ram / KIB)]
     for one in logs:
         if one.weights is not None and one.activations is not None:
-            found.append(line(f"measured: {one.tool}, {one.file}", one.weights / KIB, one.activations / KIB))
+            found.append(line(f"reported by {one.tool}, {one.file}", one.weights / KIB, one.activations / KIB))
     for card in published_memory(network):
         source = f"published: {card['series']}, STM32Cube.AI {card['stm32cubeai']}"
         found.append(line(source, float(card["weights_flash"]), float(card["activation_ram"])))
@@ -130,7 +145,7 @@ def _latency_lines(
         line(
             f"this machine ({computer['processor']}, {computer['system']})",
             f"{here.median:.2f} ± {here.spread:.2f}",
-            f"measured: {here.runtime}, {here.threads} thread, median of {len(here.times)} and half their quartiles",
+            f"measured: {here.runtime}, {here.threads} thread, median and half the quartiles' distance",
         )
     ]
     for one in logs:
@@ -140,7 +155,8 @@ def _latency_lines(
     known = {card["board"] for card in published_latencies(network)}
     for board in (board for board in boards() if board not in known):
         guess = estimate(board, macs=macs, traffic=memory.traffic)
-        found.append(line(board, f"{guess.ms:,.0f}", f"estimated, ± {100 * guess.worst_error:.0f} %"))
+        reach = f"± {100 * guess.worst_error:.0f} %" if guess.known else "smaller or larger than any published network"
+        found.append(line(board, f"{guess.ms:,.0f}", f"estimated, {reach}"))
     for card in published_latencies(network):
         tool = card["runtime"] if card["runtime"][0].isalpha() else f"STM32Cube.AI {card['runtime']}"
         found.append(line(f"{card['board']}, {card['engine']}", card["latency_ms"], f"published: {tool}"))
@@ -191,8 +207,9 @@ def _limits(metrics: dict[str, Any]) -> list[str]:
     found = [
         f"The accuracy is that of {n:,} images of the same origin as those it learned from. Other cameras, places or "
         "light are not among them: measure it on pictures of your own before you rely on it (mbhelpers evaluate).",
-        "Whatever a picture shows, a classifier answers with one of its classes, and a detector misses what it was not "
-        "shown.",
+        "It finds nothing that it was not shown, and may take other things for it."
+        if measure_of(metrics) == "AP"
+        else "Whatever a picture shows, it answers with one of its classes.",
     ]
     if metrics["made"]["data"]["dataset"] in ("coco_person", "coco2017_person"):
         found.append("It tells persons, not who they are; it was not examined for how it treats different people.")
@@ -214,16 +231,25 @@ def _ap_sentence(metrics: dict[str, Any]) -> str:
     )
 
 
-def model_of(folder: Path) -> Path:
-    """The int8 file of a run.
+def model_of(folder: Path) -> Path | None:
+    """The int8 file of a run; None where only its figures are kept."""
+    path = folder / INT8
+    return path if path.is_file() else None
+
+
+def metrics_of(folder: Path) -> dict[str, Any]:
+    """The figures of a run.
 
     Raises:
-        ValueError: it isn't there.
+        ValueError: they are missing, no JSON, or not those of a run.
     """
-    path = folder / INT8
-    if not path.is_file():
-        raise ValueError(f"{path} is missing; rerun the stage that makes it (mbhelpers run), or get the file back")
-    return path
+    path = folder / "metrics.json"
+    metrics = read_json(path)
+    wanted = ("row", "classes", "float", "int8", "paired", "published", "sizes", "sha256", "made", "warnings")
+    if not isinstance(metrics, dict) or (absent := [key for key in wanted if key not in metrics]):
+        lacks = "is no run's" if not isinstance(metrics, dict) else f"lacks {', '.join(absent)}"
+        raise ValueError(f"{path} {lacks}; delete it, and evaluate again with mbhelpers run")
+    return metrics
 
 
 def network_of(row: str) -> Network:

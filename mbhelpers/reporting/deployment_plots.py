@@ -103,7 +103,7 @@ def plot_times(times: Sequence[Latency]) -> "Figure":
 
 
 def plot_estimates(estimates: Sequence[Estimate], published: dict[str, float]) -> "Figure":
-    """Estimated latency on boards, with the worst error that the estimate makes on published rows.
+    """Estimated latency on boards, with the worst error on published rows; none where these are all larger or smaller.
 
     Args:
         estimates: of one network.
@@ -112,7 +112,7 @@ def plot_estimates(estimates: Sequence[Estimate], published: dict[str, float]) -
     figure, axis = plt.subplots(figsize=(8, 0.45 * len(estimates) + 1.3), layout="constrained")
     places = np.arange(len(estimates))[::-1]
     for place, one in zip(places, estimates, strict=True):
-        reach = one.ms * one.worst_error
+        reach = one.ms * (one.worst_error if one.known else 0)
         axis.errorbar(
             one.ms, place, xerr=reach, fmt="o", color=BLUE, capsize=4, label="estimate" if place == 0 else None
         )

@@ -1,7 +1,7 @@
 """The model card of a run, or of several, as HTML or Markdown; and its figures for a program."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from mbhelpers.deployment.footprint import KIB, footprint
 from mbhelpers.files import read_json
 from mbhelpers.models.complexity import complexity
 from mbhelpers.reporting.card import measure_of, summary_table
-from mbhelpers.reporting.card_sections import INT8, card_sections, model_of, network_of, time_here
+from mbhelpers.reporting.card_sections import INT8, card_sections, metrics_of, model_of, network_of, time_here
 from mbhelpers.reporting.document import Section, Table, write_html, write_markdown
 from mbhelpers.rows import Row
 from mbhelpers.runs import Run, machine
@@ -42,12 +42,12 @@ def write_card(
         raise ValueError(f"a board's log is about one model; {len(found)} runs were given: make a card for each")
     cards = [card_sections(folder, run or run_of(folder), logs) for folder in found]
     if len(cards) == 1:
-        title, sections = str(read_json(found[0] / "metrics.json")["row"]), cards[0]
+        title, sections = str(metrics_of(found[0])["row"]), cards[0]
     else:
         title = f"{len(found)} models"
         sections = [Section("Side by side", [Table([_line(folder) for folder in found])])]
         for folder, card in zip(found, cards, strict=True):
-            name = read_json(folder / "metrics.json")["row"]
+            name = metrics_of(folder)["row"]
             sections += [Section(name, []), *(replace(section, level=section.level + 1) for section in card)]
     for path in paths:
         _WRITERS[path.suffix](path, title, sections)
@@ -64,10 +64,10 @@ def run_folders(folders: Sequence[Path | str]) -> list[Path]:
         ValueError: there is no such folder, or no run in it.
     """
     found = []
-    for folder in map(Path, folders):
+    for folder in (Path(folder).resolve() for folder in folders):
         if not folder.is_dir():
             raise ValueError(
-                f"no folder at {folder}; pass that of a run, such as runs/flowers/mobilenet_v2_0.35_128_tl"
+                f"no folder at {folder}; pass that of a run, such as results/flowers/mobilenet_v2_0.35_128_tl"
             )
         here = sorted(file.parent for file in folder.rglob("metrics.json"))
         if not here:
@@ -86,55 +86,67 @@ def run_of(folder: Path) -> Run | None:
     return Run(row, data, held["weights"], folder.parents[1], held["seed"], held["smoke"], held.get("recipe", "ours"))
 
 
-def figures_of(folder: Path) -> dict[str, Any]:
+def figures_of(folder: Path, logs: Sequence[Measured] = ()) -> dict[str, Any]:
     """Accuracy, memory and time of a run's int8 file beside the published ones, as a program reads them.
 
+    Args:
+        folder: of the run.
+        logs: what was measured on a board.
+
     Returns:
-        row, accuracy (float and int8, with n, interval and the published), paired, macs, footprint in bytes, latency
-        (here, estimates and published ones by board) and made.
+        row, measure, accuracy (float and int8, with n and interval), paired, made, what is published, and on_boards;
+        where the model is kept also macs, footprint in bytes, and latency here and estimated by board.
 
     Raises:
-        ValueError: `metrics.json` or the model is missing or broken.
+        ValueError: `metrics.json` is missing or broken, or the model is.
     """
-    metrics, model = read_json(folder / "metrics.json"), model_of(folder)
+    metrics, model = metrics_of(folder), model_of(folder)
     network = network_of(metrics["row"])
-    memory, macs = footprint(model), complexity(model).macs
-    guesses = [estimate(board, macs=macs, traffic=memory.traffic) for board in boards()]
     measured = "ap" if measure_of(metrics) == "AP" else "top1"
-    return {
+    told: dict[str, Any] = {
         "row": metrics["row"],
+        "measure": measure_of(metrics),
         "accuracy": {
             kind: {"value": metrics[kind][measured], "n": metrics[kind]["n"], "interval": metrics[kind]["interval"]}
             for kind in ("float", "int8")
         },
-        "measure": measure_of(metrics),
-        "published_accuracy_percent": metrics["published"],
         "paired": metrics["paired"],
+        "made": metrics["made"],
+        "published": {
+            "accuracy_percent": metrics["published"],
+            "memory_kib": published_memory(network),
+            "latency": published_latencies(network),
+        },
+        "on_boards": [one.to_json() for one in logs],
+    }
+    if model is None:
+        return told
+    memory, macs = footprint(model), complexity(model).macs
+    guesses = [estimate(board, macs=macs, traffic=memory.traffic) for board in boards() if memory.integer]
+    return told | {
         "macs": macs,
         "footprint": {key: value for key, value in memory.to_json().items() if key != "steps"},
-        "published_memory_kib": published_memory(network),
         "latency": {
             "here": time_here(model).to_json() | {"machine": machine()},
-            "estimates": {one.board: {"ms": one.ms, "worst_error": one.worst_error} for one in guesses},
-            "published": published_latencies(network),
+            "estimates": {one.board: asdict(one) for one in guesses},
         },
-        "made": metrics["made"],
     }
 
 
 def _line(folder: Path) -> dict[str, str]:
     """A run among others."""
-    metrics = read_json(folder / "metrics.json")
+    metrics, model = metrics_of(folder), model_of(folder)
     told = {line["file"]: line for line in summary_table(metrics)}
     measured = measure_of(metrics)
-    memory = footprint(model_of(folder))
+    memory = footprint(model) if model else None
     return {
         "row": metrics["row"],
-        f"float {measured}": told["model.keras"][measured],
-        f"int8 {measured}": told[INT8][measured],
+        "measure": measured,
+        "float": told["model.keras"][measured],
+        "int8": told[INT8][measured],
         "95 % interval": told[INT8]["95 % interval"],
         "n": told[INT8]["n"],
         "published": told[INT8]["published"],
-        "flash": f"{memory.flash / KIB:,.0f} KiB",
-        "RAM": f"{memory.ram / KIB:,.0f} KiB",
+        "flash": f"{memory.flash / KIB:,.0f} KiB" if memory else "-",
+        "RAM": f"{memory.ram / KIB:,.0f} KiB" if memory else "-",
     }

@@ -70,9 +70,10 @@ own C code of the network, so `model_data.c` isn't needed. Its validation takes 
 {sketch}
 ```
 
-`arena` is memory that you set aside, aligned to 16 bytes; too small a one makes `AllocateTensors` fail. The activations
-alone are {activations:,} bytes by our count (`mbhelpers footprint --no-overlap`), more where kernels pad a copy of their
-input, and the runtime's own tables come on top: start with twice that, and ask `arena_used_bytes()`. Then write the picture into `interpreter.input(0)` and call `Invoke`. {micro}
+`arena` is memory that you set aside, aligned to 16 bytes; too small a one makes `AllocateTensors` fail. The
+activations alone are {activations:,} bytes by our count (`mbhelpers footprint --no-overlap`), more where kernels pad
+a copy of their input, and the runtime's own tables come on top: start with twice that, and ask `arena_used_bytes()`.
+Then write the picture into `interpreter.input(0)` and call `Invoke`. {micro}
 
 **Linux boards.** Run `infer.py`, or measure with LiteRT's own tool:
 `benchmark_model --graph=model.tflite --num_threads=2`.
@@ -270,4 +271,14 @@ def _method(kind: str) -> str:
     if kind.startswith("CUSTOM "):
         known = {"CUSTOM TFLite_Detection_PostProcess": "AddDetectionPostprocess"}
         return known.get(kind, f"/* {kind.removeprefix('CUSTOM ')}, an operator of its own */ AddCustom")
+    if kind in _METHODS:
+        return _METHODS[kind]
     return "Add" + "".join(part if part[0].isdigit() else part.capitalize() for part in kind.split("_"))
+
+
+_METHODS = {
+    "PADV2": "AddPadV2",
+    "BATCH_MATMUL": "AddBatchMatMul",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
+}
+"""Methods that are not named as the others are."""

@@ -49,14 +49,19 @@ def find_images(given: Sequence[Path]) -> list[Path]:
 
 def drawn_pictures(side: int, seed: int) -> dict[str, tuple[np.ndarray, str]]:
     """Pictures that need no data: name to uint8 pixels (side, side, 3) and what they are."""
-    across = np.arange(side) * 255 // max(1, side - 1)
-    ramp = np.stack(np.broadcast_arrays(across[None], across[:, None], 255 - across[None]), axis=-1).astype(np.uint8)
-    ends = np.indices((side, side, 3)).sum(axis=0) % 2 * 255
+    along, blank = np.arange(side) * 255 // max(1, side - 1), np.zeros((side, side), np.int64)
+    # Red and blue differ as far as they can, or a port that swaps them would go unseen
+    ramp = np.stack([255 - along[:, None] // 3 + blank, along[None] + blank, blank], axis=-1).astype(np.uint8)
+    row, column = np.indices((side, side))
+    ends = np.stack([column % 2, row % 2, (row // 8 + column // 8) % 2], axis=-1) * 255
     noise = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
     return {
-        "ramp": (ramp, "red rises to the right, green downwards, blue falls to the right"),
+        "ramp": (ramp, "red falls downwards from 255 to 170, green rises to the right from 0 to 255, blue is 0"),
         "noise": (noise, f"every number from 0 to 255 as likely, seed {seed}"),
-        "extremes": (ends.astype(np.uint8), "0 and 255 in turn"),
+        "extremes": (
+            ends.astype(np.uint8),
+            "0 and 255 in turn: red by columns, green by rows, blue in squares of 8 pixels",
+        ),
     }
 
 
