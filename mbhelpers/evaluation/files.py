@@ -13,7 +13,7 @@ from mbhelpers.evaluation.answers import Answers, sureness
 from mbhelpers.evaluation.classification import align_labels, evaluate
 from mbhelpers.files import sha256
 from mbhelpers.inference.predictor import Predictor
-from mbhelpers.inference.scoring import score_files
+from mbhelpers.inference.scoring import score_files, usable_cores
 
 
 def evaluate_file(model: Path, folder: Path, **options: Any) -> dict[str, Any]:
@@ -128,9 +128,12 @@ def _learned_from(predictor: Predictor, images: Listing, paths: np.ndarray) -> b
     made = predictor.made.get("data", {})
     if "fingerprint" not in made or len(paths) < sum(made.get("images", {}).values()):
         return False
-    with ThreadPoolExecutor() as pool:
-        hashes = list(pool.map(lambda name: sha256(images.root / name), paths.tolist()))
-    return made["fingerprint"] == fingerprint_of([name.partition("/")[0] for name in paths.tolist()], hashes)
+    names = paths.tolist()
+    parts = [names[k : k + 64] for k in range(0, len(names), 64)]  # one file is too little for a task of its own
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        hashed = pool.map(lambda part: [sha256(images.root / name) for name in part], parts)
+        hashes = [digest for part in hashed for digest in part]
+    return made["fingerprint"] == fingerprint_of([name.partition("/")[0] for name in names], hashes)
 
 
 def _warnings(

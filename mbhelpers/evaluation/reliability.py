@@ -97,17 +97,19 @@ def calibration_of(
     if shares is None:
         return {"n": len(right), "ece": None, "reason": origin}
     n = len(right)
-    place = _bins(shares)
-    errors = right - shares
-    ece = float(_gap(np.bincount(place, errors, BINS)) / n)
-    kept = _one_hot(place)
+    # Images of equal score and outcome are one kind, of which an 8-bit output has a few hundred at most.
+    kinds, counts = np.unique(np.stack([shares, right]), axis=1, return_counts=True)
+    errors, kept = kinds[1] - kinds[0], _one_hot(_bins(kinds[0]))
+    ece = float(_gap(counts * errors @ kept) / n)
     rng = np.random.default_rng(seed)
-    blocks = _blocks(repeats, n)
-    again = np.concatenate([_gap(drawn_again(np.ones(n), some, rng) * errors @ kept) for some in blocks]) / n
-    lucky = np.concatenate([_gap(((rng.random((some, n)) < shares) - shares) @ kept) for some in blocks]) / n
+    again, lucky = [], []
+    for some in _blocks(repeats, len(counts)):
+        again.append(_gap(drawn_again(counts, some, rng) * errors @ kept) / n)
+        luck = rng.binomial(counts, kinds[0], (some, len(counts))) - counts * kinds[0]
+        lucky.append(_gap(luck @ kept) / n)
     tail = (1 - confidence) / 2
-    bottom, top = np.quantile(again, (tail, 1 - tail)).tolist()
-    by_chance = float(np.quantile(lucky, confidence))
+    bottom, top = np.quantile(np.concatenate(again), (tail, 1 - tail)).tolist()
+    by_chance = float(np.quantile(np.concatenate(lucky), confidence))
     return {
         "n": n,
         "ece": ece,
@@ -207,7 +209,7 @@ def _gap(errors: np.ndarray) -> np.ndarray:
     return np.abs(errors).sum(axis=-1)
 
 
-def _blocks(repeats: int, n: int) -> list[int]:
+def _blocks(repeats: int, kinds: int) -> list[int]:
     """How many sets to draw at a time."""
-    step = max(1, _BLOCK // n)
+    step = max(1, _BLOCK // kinds)
     return [min(step, repeats - done) for done in range(0, repeats, step)]

@@ -9,14 +9,10 @@ import numpy as np
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.evaluation.answers import Answers
 from mbhelpers.evaluation.reliability import BINS
-from mbhelpers.reporting.plots import BLUE, GREEN, GREY, ORANGE, short, show_images, show_predictions
+from mbhelpers.reporting.plots import BLUE, GREEN, GREY, ORANGE, RED, short, show_images, show_predictions
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from matplotlib.figure import Figure
-
-    from mbhelpers.preprocessing import Preprocessing
 
 
 def plot_reliability(found: dict[str, dict[str, Any]]) -> "Figure":
@@ -42,7 +38,8 @@ def plot_reliability(found: dict[str, dict[str, Any]]) -> "Figure":
         _reliability(column[0], one)
         low, high = (100 * bound for bound in one["interval"])
         column[0].set_title(
-            f"{title} (n = {one['n']})\nECE {100 * one['ece']:.1f} points, {low:.1f} to {high:.1f}", fontsize=10
+            f"{title} (n = {one['n']})\nECE {100 * one['ece']:.1f} points, {low:.1f} to {high:.1f}".lstrip(),
+            fontsize=10,
         )
         edges = [100 * entry["low"] for entry in one["bins"]]
         column[1].bar(edges, [entry["n"] for entry in one["bins"]], 100 / BINS, align="edge", color=BLUE, alpha=0.6)
@@ -50,9 +47,10 @@ def plot_reliability(found: dict[str, dict[str, Any]]) -> "Figure":
         column[1].axvline(100 * one["accuracy"], color="black", linestyle=":", label="accuracy")
         column[1].set(xlabel="confidence in %", xlim=(0, 101))
     axes[0, 0].set_ylabel("accuracy in %")
-    axes[0, 0].legend(frameon=False, fontsize=8, loc="upper left")
     axes[1, 0].set_ylabel("images")
-    axes[1, 0].legend(frameon=False, fontsize=8, loc="upper left")
+    (points, words), (lines, more) = (axis.get_legend_handles_labels() for axis in axes[:, 0])
+    columns = 2 * min(2, len(drawn))
+    figure.legend(points + lines, words + more, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
     plt.close(figure)
     return figure
 
@@ -67,7 +65,7 @@ def _reliability(axis: Any, one: dict[str, Any]) -> None:
         sure, right, yerr=[np.maximum(0, right - low), np.maximum(0, high - right)], fmt="o", markersize=4, capsize=2,
         linewidth=1, color=BLUE, label="measured, 95 % interval",
     )  # fmt: skip
-    axis.set(ylim=(0, 101))
+    axis.set(ylim=(-2, 103))
     axis.grid(alpha=0.3)
 
 
@@ -97,7 +95,7 @@ def plot_thresholds(found: dict[str, Any]) -> "Figure":
         xlabel=f"lowest score that counts as {short(found['positive'])}",
         ylabel="in %",
         xlim=(0, 1),
-        ylim=(0, 101),
+        ylim=(-1, 103),
         title=f"{short(found['positive'])}: {found['positives']} images, {negatives} others",
     )
     axis.grid(alpha=0.3)
@@ -120,32 +118,32 @@ def show_worst(answers: Answers, most: int = 16) -> "Figure | None":
 
 
 def show_differences(
-    root: "Path", listed: Sequence[dict[str, Any]], preprocessing: "Preprocessing", titles: tuple[str, str],
-    most: int = 16,
-) -> "Figure | None":  # fmt: skip
-    """Images on which two models part, each with both answers and, in the title's colour, which one is right.
+    images: np.ndarray, listed: Sequence[dict[str, Any]], titles: tuple[str, str] = ("float", "int8")
+) -> "Figure":
+    """Images on which two models part, each under both answers and the truth.
 
     Args:
-        root: the folder of the images.
-        listed: of `answers.differences`.
-        preprocessing: by which to show them.
+        images: uint8 RGB, (N, H, W, 3), one or more.
+        listed: N entries of `answers.differences`.
         titles: of the first and the second model.
-        most: how many to show.
 
     Returns:
-        The figure, the second model's answer in black where only it is right, in blue where only the first is, in
-        grey where neither; None where there is no such image.
+        The figure; the text is blue where only the first model is right, orange where only the second is, grey where
+        neither is.
     """
-    shown = list(listed)[:most]
-    if not shown:
-        return None
     words, colours = [], []
-    for one in shown:
-        answers = [
-            f"{title}: {short(one[key], 16)} {100 * one[f'{key}_score']:.0f} %"
-            for title, key in zip(titles, ("first", "second"), strict=True)
-        ]
-        words.append("\n".join([*answers, f"truly {short(one['true'], 18)}"]))
-        colours.append(BLUE if one["first"] == one["true"] else "black" if one["second"] == one["true"] else GREY)
-    images = load_images(root, [one["file"] for one in shown], preprocessing)
-    return show_images(images, words, columns=4, side=2.2, title_colours=colours)
+    for one in listed:
+        lines = [f"{title}: {short(one[key], 16)}{_sure(one[f'{key}_score'])}" for title, key in _both(titles)]
+        words.append("\n".join([*lines, f"truly {short(one['true'], 18)}"]))
+        right = [one[key] == one["true"] for key in ("first", "second")]
+        colours.append(BLUE if right[0] else RED if right[1] else GREY)
+    return show_images(images, words, columns=6, side=2.0, title_colours=colours)
+
+
+def _both(titles: tuple[str, str]) -> list[tuple[str, str]]:
+    return [(titles[0], "first"), (titles[1], "second")]
+
+
+def _sure(score: float) -> str:
+    """A share in percent; other scores say nothing to a reader."""
+    return f" {100 * score:.0f} %" if 0 <= score <= 1 else ""

@@ -52,6 +52,7 @@ LAYERS = [
         "cli",
         "cli_data",
         "cli_detect",
+        "cli_evaluate",
         "cli_onnx",
         "cli_weights",
         "training.sample_backbone",
@@ -130,7 +131,7 @@ def test_only_settings_reads_the_environment():
     assert set(readers) == {"settings"}, f"move it to settings.py: {readers}"
 
 
-LIGHT = (*LAYERS[0], "data", "evaluation", "reporting", "cli", "cli_data", "cli_weights")
+LIGHT = (*LAYERS[0], "data", "evaluation", "reporting", "cli", "cli_data", "cli_evaluate", "cli_weights")
 LIGHT_MODULES = ("quantization.calibration", "models.weights", "training.recipes", "stages", "notebooks")
 
 
