@@ -84,8 +84,9 @@ def print_evaluation(name: str, result: dict[str, Any]) -> None:
         print(f"top-5 {_share(result['correct5'], result['n'], result['interval5'])}")
     elif result["top5"] is not None:
         print(f"top-5 {100 * result['top5']:.2f} %")
-    low, high = (100 * bound for bound in result["macro_f1_interval"])
-    print(f"macro-F1 {100 * result['macro_f1']:.2f} %  (95 % interval {low:.2f} to {high:.2f} %)")
+    drawn = result["macro_f1_interval"]
+    told = "  (95 % interval {:.2f} to {:.2f} %)".format(*(100 * bound for bound in drawn)) if drawn else ""
+    print(f"macro-F1 {100 * result['macro_f1']:.2f} %{told}")
     print(f"calibration: {calibration_sentence(result['calibration'])}")
     _print_threshold(result.get("thresholds"))
     if "correct5" in result:

@@ -108,9 +108,11 @@ def score_folder(
     files = [images.root / name for name in images.paths.tolist()]
     found = score_files(predictors, files, threads=threads, progress=progress)
     names = images.paths[~found.read].tolist()
+    # Reports travel; the places of files on this machine need not.
     unread = [
-        (name, why.removeprefix(f"{file} ")) for name, (file, why) in zip(names, found.unread, strict=True)
-    ]  # fmt: skip
+        (name, why.removeprefix(f"{file} is ").replace(file, name))
+        for name, (file, why) in zip(names, found.unread, strict=True)
+    ]
     for name in images.classes:
         if known.index(name) not in labels[found.read]:
             raise no_image(images.root / name, [why for file, why in unread if file.startswith(f"{name}/")])

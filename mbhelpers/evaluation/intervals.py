@@ -102,8 +102,9 @@ def f1_intervals(
         confidence: of the intervals.
 
     Returns:
-        `macro`, the mean over the classes that have images, its `interval`, and `per_class`: for each class low and
-        high, or None without images. A class counts in those sets that hold an image of it.
+        `macro`, the mean over the classes that have images, its `interval`, and `per_class`: low and high for each
+        class. A class counts in those sets that hold an image of it. An interval is None where there are no images, or
+        where all sets are alike, as after answers without a mistake: drawing again says nothing there.
     """
     cells, counts = np.unique(np.stack([labels, predicted]), axis=1, return_counts=True)
     drawn = np.vstack([counts, drawn_again(counts.astype(float), repeats, np.random.default_rng(seed))])
@@ -119,12 +120,16 @@ def f1_intervals(
     f1 = np.divide(2 * hits, true + answers, out=np.full(true.shape, np.nan), where=true > 0)
     tail = (1 - confidence) / 2
     macro = np.nanmean(f1, axis=1)
-    present = true[0] > 0
-    bounds = np.nanquantile(f1[1:, present], (tail, 1 - tail), axis=0).T.tolist()
-    found = iter(bounds)
-    low, high = np.quantile(macro[1:], (tail, 1 - tail)).tolist()
+
+    def bounds(values: np.ndarray) -> tuple[float, float] | None:
+        values = values[~np.isnan(values)]
+        if len(values) == 0 or values.min() == values.max():
+            return None
+        low, high = np.quantile(values, (tail, 1 - tail)).tolist()
+        return low, high
+
     return {
         "macro": float(macro[0]),
-        "interval": (low, high),
-        "per_class": [tuple(next(found)) if there else None for there in present],
+        "interval": bounds(macro[1:]),
+        "per_class": [bounds(column) for column in f1[1:].T],
     }

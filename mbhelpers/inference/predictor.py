@@ -263,6 +263,12 @@ class _LiteRT:
             raise ValueError(f"{path} cannot be loaded by LiteRT ({error}); make it again") from error
         inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
         shape = tuple(inputs[0]["shape"])
+        signature = tuple(int(size) for size in inputs[0]["shape_signature"])
+        if -1 in signature[1:]:  # LiteRT would take it for 1, and answer on images of one pixel
+            raise ValueError(
+                f"{path} takes images of any size, {signature} with -1 for any; convert the model again with a fixed "
+                "side, the one that it was trained with"
+            )
         if len(inputs) != 1 or len(outputs) != 1 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
             hint = "; a detector is for `mbhelpers detect` and `evaluate-detections`" if len(outputs) > 1 else ""
             told, given = ([tuple(map(int, end["shape"])) for end in ends] for ends in (inputs, outputs))
