@@ -81,7 +81,7 @@ def plot_thresholds(found: dict[str, Any]) -> "Figure":
     if "curve" not in found:
         raise ValueError(f"nothing to draw: {found['reason']}")
     curve, best, usual = found["curve"], found["best"], found["default"]
-    figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7.5, 3.8), layout="constrained")
     for key, colour in (("precision", BLUE), ("recall", GREEN), ("f1", ORANGE)):
         values = 100 * np.array(curve[key])
         axis.plot(curve["threshold"], values, color=colour, label=key.replace("f1", "F1"))
@@ -99,7 +99,7 @@ def plot_thresholds(found: dict[str, Any]) -> "Figure":
         title=f"{short(found['positive'])}: {found['positives']} images, {negatives} others",
     )
     axis.grid(alpha=0.3)
-    axis.legend(frameon=False, fontsize=9, loc="lower center", ncols=2)
+    figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=5)
     plt.close(figure)
     return figure
 
