@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mbhelpers import cli_data, cli_deploy, cli_detect, cli_onnx, cli_weights, settings
+from mbhelpers import cli_data, cli_deploy, cli_detect, cli_evaluate, cli_onnx, cli_weights, settings
+from mbhelpers.cli_evaluate import AsJson, Mean, Preset, Resize, Std, print_table
 
 app = typer.Typer(
     help="From dataset to a quantized MobileNet with numbers one can trust.",
@@ -19,12 +20,13 @@ app = typer.Typer(
 app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_weights.app, name="weights")
 app.add_typer(cli_onnx.app, name="onnx")
+app.command()(cli_evaluate.evaluate)
+app.command()(cli_evaluate.compare)
 app.command()(cli_detect.detect)
 app.command()(cli_detect.evaluate_detections)
 for verb in (cli_deploy.footprint, cli_deploy.latency, cli_deploy.npu, cli_deploy.deploy, cli_deploy.card):
     app.command()(verb)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Data = Annotated[
     str | None,
     typer.Option(
@@ -33,15 +35,6 @@ Data = Annotated[
     ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder of all runs. Default: runs/ in the project.")]
-Preset = Annotated[
-    str | None,
-    typer.Option(help="For a file without a record: how images are prepared: mbhelpers, st, keras, nxp, slim or onnx."),
-]
-Resize = Annotated[str | None, typer.Option(help="Likewise: nearest or bilinear. Default: the preset's, else nearest.")]
-Mean = Annotated[
-    float | None, typer.Option(help="Likewise: value = (pixel - mean) / std. Default: the file's or ST's.")
-]
-Std = Annotated[float | None, typer.Option(help="Likewise. Default: see --mean.")]
 Threads = Annotated[int, typer.Option(help="Of LiteRT and ONNX Runtime.")]
 Seed = Annotated[int, typer.Option(help="Of split, training and calibration.")]
 
@@ -89,7 +82,7 @@ def run(
     metrics = run_row(opened)
     for text in metrics["warnings"]:
         print(f"warning: {text}")
-    _print_table(summary_table(metrics))
+    print_table(summary_table(metrics))
     print(paired_sentence(metrics))
     print(f"report: {opened.folder / 'report.html'}")
 
@@ -119,7 +112,7 @@ def qat(
         return
     metrics = quantize_aware(opened, granularity)
     names = {"float": "float", "ptq": f"int8, per {granularity}", "qat": "the same, trained with rounding"}
-    _print_table([_counted(name, metrics[key], metrics["paired"].get(key)) for key, name in names.items()])
+    print_table([_counted(name, metrics[key], metrics["paired"].get(key)) for key, name in names.items()])
     pair = metrics["paired"]["qat against ptq"]
     low, high = (100 * bound for bound in pair["interval"])
     print(
@@ -127,65 +120,6 @@ def qat(
         f"p = {pair['mcnemar_p']:.2f}, n = {pair['n']}"
     )
     print(f"file: {opened.folder / f'qat_{granularity}' / 'model_qat.tflite'}")
-
-
-@app.command()
-def evaluate(
-    model: Annotated[Path, typer.Argument(help=".keras, .h5, .tflite or .onnx")],
-    images: Annotated[Path, typer.Argument(metavar="DIR", help="Its sub-folders are the classes; or ImageNet images.")],
-    classes: Annotated[
-        str | None, typer.Option(help="The model's class names in its order, comma-separated. Default: sorted folders.")
-    ] = None,
-    truth: Annotated[
-        Path | None, typer.Option(help="ImageNet: labels of ILSVRC2012_val_*.JPEG. Default: the list beside them.")
-    ] = None,
-    labels: Annotated[Path | None, typer.Option(help="ImageNet: 1000 class names, instead of ours.")] = None,
-    preset: Preset = None,
-    resize: Resize = None,
-    mean: Mean = None,
-    std: Std = None,
-    threads: Threads = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Measure a model file on images: top-1, n and interval.
-
-    DIR has a folder for each class. A model of 1000 or 1001 outputs is measured on ImageNet's images, top-5 too, if
-    they are named as ImageNet's: <wnid>_*.JPEG, folders <wnid> or 0 to 999, or ILSVRC2012_val_*.JPEG.
-    """
-    from mbhelpers.data.imagenet import is_imagenet, read_imagenet
-    from mbhelpers.evaluation.files import evaluate_file
-    from mbhelpers.evaluation.imagenet import OUTPUTS, evaluate_imagenet
-    from mbhelpers.inference.predictor import Predictor
-
-    options: dict[str, Any] = {"preset": preset, "resize": resize, "mean": mean, "std": std, "threads": threads}
-    predictor = Predictor(model, **options) if classes is None and is_imagenet(images) else None
-    if predictor and predictor.class_count in OUTPUTS:
-        result = evaluate_imagenet(predictor, read_imagenet(images, truth=truth, names=labels))
-    elif truth or labels:
-        raise ValueError("--truth and --labels are for ImageNet's images and a model of 1000 or 1001 outputs")
-    else:
-        named = tuple(name.strip() for name in classes.split(",")) if classes else ()
-        result = evaluate_file(model, images, classes=named, **options)
-    if as_json:
-        print(json.dumps(result, indent=1))
-        return
-    for text in result["warnings"]:
-        print(f"warning: {text}")
-    print(f"{model.name} ({result['kind']}, {result['resolution']} px, {result['preprocessing']})")
-    print(f"top-1 {_share(result['correct'], result['n'], result['interval'])}")
-    if "correct5" in result:
-        print(f"top-5 {_share(result['correct5'], result['n'], result['interval5'])}")
-        _print_worst(result["per_class"])
-        return
-    if result["top5"] is not None:
-        print(f"top-5 {100 * result['top5']:.2f} %")
-    _print_table(
-        [
-            {"class": c["class"], "n": str(c["n"])}
-            | {key: f"{100 * c[key]:.1f} %" for key in ("precision", "recall", "f1")}
-            for c in result["per_class"]
-        ]
-    )
 
 
 @app.command()
@@ -241,31 +175,6 @@ def quantize(
     print(f"{path}: {path.stat().st_size / 1024:,.0f} KiB")
 
 
-@app.command()
-def compare(
-    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="The first is what the others are held to.")],
-    data: Annotated[Path, typer.Option(help="Images that none of them learned from; sub-folders are the classes.")],
-    preset: Preset = None,
-    resize: Resize = None,
-    mean: Mean = None,
-    std: Std = None,
-    threads: Threads = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Put model files side by side on the same images: size, accuracy, agreement with the first, latency here."""
-    from mbhelpers.evaluation.comparison import compare_files
-
-    found = compare_files(models, data, preset=preset, resize=resize, mean=mean, std=std, threads=threads)
-    if as_json:
-        print(json.dumps(found, indent=1))
-        return
-    for line in found:
-        for text in line["warnings"]:
-            print(f"warning: {line['model']}: {text}")
-    print(f"n = {found[0]['n']}; latency: one image at a time on this machine")
-    _print_table([_compared(line) for line in found])
-
-
 def _counted(name: str, result: dict[str, Any], pair: dict[str, Any] | None) -> dict[str, str]:
     """Accuracy of a model, and beside the first one's, as text."""
     low, high = (100 * bound for bound in result["interval"])
@@ -277,13 +186,6 @@ def _counted(name: str, result: dict[str, Any], pair: dict[str, Any] | None) -> 
         "p": f"{pair['mcnemar_p']:.2f}" if pair else "",
         "same answer": f"{100 * pair['agreement']:.1f} %" if pair else "",
     }
-
-
-def _compared(line: dict[str, Any]) -> dict[str, str]:
-    """A line of the comparison as text."""
-    counted = _counted(line["model"], line, line.get("paired"))
-    size = {"model": counted.pop("model"), "KiB": f"{line['bytes'] / 1024:,.0f}"}
-    return size | counted | {"ms": f"{line['latency_ms']:.2f} ± {line['latency_spread_ms']:.2f}"}
 
 
 @app.command()
@@ -339,25 +241,6 @@ def demo(out: Annotated[Path | None, typer.Option(help="Default: runs/demo in th
     executed = execute(notebook, folder / notebook.name, values)
     path = report(open_run(**values), folder / "report.html")
     print(f"executed notebook: {executed}\nmodels: {open_run(**values).folder}\nreport: {path}")
-
-
-def _share(correct: int, n: int, interval: tuple[float, float]) -> str:
-    low, high = (100 * bound for bound in interval)
-    return f"{100 * correct / n:.2f} %  ({correct} of n = {n}, 95 % interval {low:.2f} to {high:.2f} %)"
-
-
-def _print_worst(per_class: list[dict[str, Any]], least: int = 20) -> None:
-    """The classes that are right least often, among those with so many images that it says something."""
-    told = sorted((c for c in per_class if c["n"] >= least), key=lambda c: c["correct"] / c["n"])[:5]
-    if told:
-        print("least often right: " + ", ".join(f"{c['class']} {c['correct']} of {c['n']}" for c in told))
-
-
-def _print_table(lines: list[dict[str, str]]) -> None:
-    names = list(lines[0])
-    widths = [max(len(name), *(len(line[name]) for line in lines)) for name in names]
-    for line in ({name: name for name in names}, *lines):
-        print("  ".join(line[name].ljust(width) for name, width in zip(names, widths, strict=True)).rstrip())
 
 
 def _stdout_to_stderr() -> Any:

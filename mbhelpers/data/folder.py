@@ -70,13 +70,69 @@ class ImageFolder(Looks):
     @property
     def fingerprint(self) -> str:
         """One hash for classes and contents, the same wherever the same images lie."""
-        lines = sorted(f"{self.classes[k]} {sha}" for k, sha in zip(self.labels, self.sha256, strict=True))
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return fingerprint_of([self.classes[k] for k in self.labels], self.sha256.tolist())
 
     def counts(self) -> dict[str, int]:
         """Images per class."""
         numbers = np.bincount(self.labels, minlength=len(self.classes))
         return dict(zip(self.classes, numbers.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a folder whose sub-folders are classes that are images by their names; not yet read.
+
+    Attributes:
+        root: the folder that `paths` are relative to.
+        classes: class names, sorted.
+        paths: (N,) file names relative to `root`, with forward slashes, sorted by class and path.
+        labels: (N,) int64, index into `classes`.
+        skipped: what was left out: file name and reason.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    paths: np.ndarray
+    labels: np.ndarray
+    skipped: tuple[tuple[str, str], ...]
+
+
+def list_images(root: Path) -> Listing:
+    """What `scan` would read, listed only, for those who decode the images themselves.
+
+    A file may still turn out to be no image, and a class to have none that can be read: see `no_image`.
+
+    Args:
+        root: a folder whose sub-folders are the classes. Deeper folders belong to their class.
+
+    Raises:
+        ValueError: the folder is missing or not laid out so, or a class has no file that could be an image.
+    """
+    root = Path(root)
+    classes = class_folders(root)
+    inside = _inside(root)
+    named = [(name, label) for label, kind in enumerate(classes) for name in files_below(root, kind)]
+    reasons = [_refuse(root / name, inside) for name, _ in named]
+    good = [entry for entry, reason in zip(named, reasons, strict=True) if not reason]
+    skipped = [(_printable(name), reason) for (name, _), reason in zip(named, reasons, strict=True) if reason]
+    for label, kind in enumerate(classes):
+        if not any(label == of for _, of in good):
+            raise no_image(root / kind, [why for name, why in skipped if name.startswith(f"{kind}/")])
+    paths = np.array([name for name, _ in good], dtype=str)
+    labels = np.array([label for _, label in good], np.int64)
+    return Listing(root, classes, paths, labels, (*skipped, *_strays(root)))
+
+
+def no_image(folder: Path, reasons: Sequence[str]) -> ValueError:
+    """The error of a class folder without a readable image; `reasons` are those of the files in it."""
+    why = f" (left out: {reasons[0]})" if reasons else ""
+    return ValueError(f"class folder {folder} has no readable image{why}; fill or remove it")
+
+
+def fingerprint_of(classes: Sequence[str], hashes: Sequence[str]) -> str:
+    """One hash of images, given the class name and the content hash of each, in any order."""
+    lines = sorted(f"{name} {sha}" for name, sha in zip(classes, hashes, strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def look(root: Path, paths: Sequence[str]) -> Looks:
@@ -87,12 +143,7 @@ def look(root: Path, paths: Sequence[str]) -> Looks:
         paths: names of files in it; those that lead out of it by a symbolic link are left out.
     """
     root = Path(root)
-    home = os.path.realpath(root)
-
-    @functools.cache
-    def inside(place: Path) -> bool:
-        return Path(os.path.realpath(place)).is_relative_to(home)
-
+    inside = _inside(root)
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(lambda name: _look(root / name, inside), paths)
         looked = list(tqdm(found, "reading images", len(paths), unit="img", disable=len(paths) < 5000))
@@ -105,11 +156,7 @@ def look(root: Path, paths: Sequence[str]) -> Looks:
         thumbnails=np.array([seen.thumbnail for _, seen in good], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL),
         sizes=np.array([seen.size for _, seen in good], np.int64).reshape(-1, 2),
         modes=np.array([seen.mode for _, seen in good], dtype=str),
-        skipped=tuple(
-            (name.encode(errors="backslashreplace").decode(), seen.reason)
-            for name, seen in zip(paths, looked, strict=True)
-            if seen.reason
-        ),
+        skipped=tuple((_printable(name), seen.reason) for name, seen in zip(paths, looked, strict=True) if seen.reason),
     )
 
 
@@ -150,12 +197,30 @@ def scan(root: Path, classes: tuple[str, ...] | None = None) -> ImageFolder:
     labels = np.array([place[name.partition("/")[0]] for name in seen.paths.tolist()], np.int64)
     for label, name in enumerate(present):
         if label not in labels:
-            reasons = [reason for file, reason in seen.skipped if file.startswith(f"{name}/")]
-            why = f" (left out: {reasons[0]})" if reasons else ""
-            raise ValueError(f"class folder {root / name} has no readable image{why}; fill or remove it")
+            raise no_image(root / name, [why for file, why in seen.skipped if file.startswith(f"{name}/")])
+    return ImageFolder(**vars(seen) | {"skipped": seen.skipped + _strays(root)}, classes=present, labels=labels)
+
+
+def _strays(root: Path) -> tuple[tuple[str, str], ...]:
+    """Images beside the class folders."""
     stray = sorted(file.name for file in root.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
-    skipped = seen.skipped + tuple((name, "lies in no class folder") for name in stray if not name.startswith("."))
-    return ImageFolder(**vars(seen) | {"skipped": skipped}, classes=present, labels=labels)
+    return tuple((name, "lies in no class folder") for name in stray if not name.startswith("."))
+
+
+def _printable(name: str) -> str:
+    """A file name that is not UTF-8, with what is not escaped."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def _inside(root: Path) -> Callable[[Path], bool]:
+    """Tells whether a place lies in a folder once links are followed."""
+    home = os.path.realpath(root)
+
+    @functools.cache
+    def inside(place: Path) -> bool:
+        return Path(os.path.realpath(place)).is_relative_to(home)
+
+    return inside
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
@@ -198,19 +263,26 @@ class _Look:
     mode: str = ""
 
 
-def _look(file: Path, inside: Callable[[Path], bool]) -> _Look:
-    """Decode one file whole, so that nothing unreadable reaches training."""
+def _refuse(file: Path, inside: Callable[[Path], bool]) -> str:
+    """Why a file is no image of the folder, as far as can be told without opening it; "" if it may be one."""
     try:
         file.name.encode()
     except UnicodeEncodeError:
-        return _Look("its name is not UTF-8")
+        return "its name is not UTF-8"
     if not inside(file.parent) or (file.is_symlink() and not inside(file)):
-        return _Look("a link that leads out of the data folder; put the file itself there, as cp -rL does")
+        return "a link that leads out of the data folder; put the file itself there, as cp -rL does"
     if file.suffix.lower() not in SUFFIXES:
-        return _Look(f"not an image file name ({', '.join(SUFFIXES)})")
+        return f"not an image file name ({', '.join(SUFFIXES)})"
+    if not file.is_file():  # a named pipe, for one, would be waited for
+        return "not a file" if file.exists() else "not there"
+    return ""
+
+
+def _look(file: Path, inside: Callable[[Path], bool]) -> _Look:
+    """Decode one file whole, so that nothing unreadable reaches training."""
     try:
-        if not file.is_file():  # a named pipe, for one, would be waited for
-            return _Look("not a file" if file.exists() else "not there")
+        if reason := _refuse(file, inside):
+            return _Look(reason)
         content = file.read_bytes()
     except OSError as error:
         return _Look(f"cannot be read: {error.strerror}")

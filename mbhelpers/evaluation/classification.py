@@ -6,7 +6,8 @@ import numpy as np
 from sklearn import metrics
 
 from mbhelpers.data.class_names import few
-from mbhelpers.evaluation.intervals import mcnemar, paired_difference, wilson
+from mbhelpers.evaluation.intervals import f1_intervals, mcnemar, paired_difference, wilson
+from mbhelpers.evaluation.reliability import calibration, threshold_curve
 
 
 def evaluate(scores: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -19,8 +20,10 @@ def evaluate(scores: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -
 
     Returns:
         n, correct, top1 and its 95 % Wilson interval, top5 (None below six classes, where it says nothing),
-        per_class (name, n, precision, recall, f1) and confusion (C, C), rows true, columns predicted. Shares are
-        0..1.
+        per_class (name, n, precision, recall, f1, and of each its 95 % interval, None where there is none),
+        confusion (C, C), rows true, columns predicted, macro_f1 and macro_f1_interval (of the classes with images),
+        calibration as `reliability.calibration_of` gives it, and thresholds, `reliability.threshold_curve` of two
+        classes and None of more. Shares are 0..1.
 
     Raises:
         ValueError: scores and labels don't fit, or a score is not finite.
@@ -32,6 +35,9 @@ def evaluate(scores: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
         labels, predicted, labels=every, zero_division=0.0
     )
+    answers = np.bincount(predicted, minlength=len(classes))
+    hits = np.bincount(labels[predicted == labels], minlength=len(classes))
+    drawn = f1_intervals(labels, predicted, len(classes))
     top5 = None
     if len(classes) > 5:
         best = np.argsort(-scores, axis=1, kind="stable")[:, :5]
@@ -49,10 +55,17 @@ def evaluate(scores: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -
                 "precision": float(precision[k]),
                 "recall": float(recall[k]),
                 "f1": float(f1[k]),
+                "precision_interval": wilson(int(hits[k]), int(answers[k])) if answers[k] else None,
+                "recall_interval": wilson(int(hits[k]), int(support[k])) if support[k] else None,
+                "f1_interval": drawn["per_class"][k],
             }
             for k, name in enumerate(classes)
         ],
         "confusion": metrics.confusion_matrix(labels, predicted, labels=every).tolist(),
+        "macro_f1": drawn["macro"],
+        "macro_f1_interval": drawn["interval"],
+        "calibration": calibration(scores, labels),
+        "thresholds": threshold_curve(scores, labels, classes) if len(classes) == 2 else None,
     }
 
 

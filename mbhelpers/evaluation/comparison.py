@@ -7,41 +7,45 @@ from typing import Any
 
 import numpy as np
 
-from mbhelpers.data.folder import scan
-from mbhelpers.data.pipeline import load_images
+from mbhelpers.data.folder import list_images
 from mbhelpers.deployment.latency import interleaved
-from mbhelpers.evaluation.classification import align_labels, compare, evaluate
+from mbhelpers.evaluation.answers import differences
+from mbhelpers.evaluation.classification import compare, evaluate
+from mbhelpers.evaluation.files import left_out, score_folder
 from mbhelpers.inference.predictor import Predictor
-from mbhelpers.preprocessing import Preprocessing
 from mbhelpers.records import read_record
 
 ROUNDS = 30
 """How often each file is timed on one image, in turns with the others."""
 
-_CHUNK = 512
 
-
-def compare_files(models: Sequence[Path], folder: Path, *, threads: int = 1, **options: Any) -> list[dict[str, Any]]:
+def compare_files(
+    models: Sequence[Path], folder: Path, *, threads: int | None = None, progress: bool = True, **options: Any
+) -> list[dict[str, Any]]:
     """Measure model files on one folder, each against the first.
 
     Args:
         models: .keras, .h5, .tflite or .onnx, of the same classes; the first is what the others are compared with.
         folder: its sub-folders are the classes.
-        threads: of LiteRT and ONNX Runtime; Keras uses what TensorFlow was told.
+        threads: that decode and score; None means all cores. Latency is always that of one thread, but for Keras,
+            which uses what TensorFlow was told.
+        progress: whether to draw a bar, on terminals only.
         **options: of `Predictor`, for those of the files that carry no record: preset, resize, mean, std.
 
     Returns:
-        A dict a file: model, kind, bytes, n, correct, top1 and its interval; `latency_ms`, the median of one image at
-        a time, files in turns, and `latency_spread_ms`, half the distance of its quartiles; `warnings`, what was only
-        assumed of it; and, but for the first, `paired`, as `evaluation.classification.compare` gives it.
+        A dict a file: model, kind, bytes; n, correct, top1, macro_f1, their intervals and calibration, as
+        `evaluation.classification.evaluate` gives them; `latency_ms`, the median of one image at a time, files in
+        turns, and `latency_spread_ms`, half the distance of its quartiles; `warnings`, what was only assumed of it;
+        and, but for the first, `paired`, as `evaluation.classification.compare` gives it, and `differ`, the images on
+        which its answer is not the first one's, as `evaluation.answers.differences` lists them.
 
     Raises:
         ValueError: fewer than two files, files of different classes, or a file and the folder that don't fit.
     """
     if len(models) < 2:
         raise ValueError("a comparison needs two model files or more")
-    images = scan(folder)
-    opened = [Predictor(path, threads=threads, **({} if _knows(path) else options)) for path in models]
+    images = list_images(folder)
+    opened = [Predictor(path, **({} if _knows(path) else options)) for path in models]
     known = opened[0].classes or images.classes
     for predictor in opened:
         if predictor.class_count != len(known) or (predictor.classes and predictor.classes != known):
@@ -50,24 +54,23 @@ def compare_files(models: Sequence[Path], folder: Path, *, threads: int = 1, **o
                 f"({', '.join(predictor.classes[:5]) or 'without names'}), {models[0]} and {folder} "
                 f"{len(known)} ({', '.join(known[:5])}); compare models of the same classes, in the same order"
             )
-    labels = align_labels(images.labels, images.classes, known)
-    scores: list[list[np.ndarray]] = [[] for _ in opened]
-    for k in range(0, len(images.paths), _CHUNK):
-        loaded: dict[Preprocessing, np.ndarray] = {}
-        for found, predictor in zip(scores, opened, strict=True):
-            contract = predictor.preprocessing
-            if contract not in loaded:
-                loaded[contract] = load_images(images.root, images.paths[k : k + _CHUNK], contract)
-            found.append(predictor.predict(loaded[contract]))
-    whole = [np.concatenate(found) for found in scores]
+    scores, paths, labels, skipped = score_folder(opened, images, known, threads=threads, progress=progress)
     times = latencies(opened)
     told = []
-    for path, predictor, mine, (median, spread) in zip(models, opened, whole, times, strict=True):
+    for path, predictor, mine, (median, spread) in zip(models, opened, scores, times, strict=True):
         result = evaluate(mine, labels, known)
         line = {"model": path.name, "kind": predictor.kind, "bytes": path.stat().st_size}
-        line |= {key: result[key] for key in ("n", "correct", "top1", "interval")}
-        line |= {"latency_ms": median, "latency_spread_ms": spread, "warnings": _warnings(predictor)}
-        told.append(line if mine is whole[0] else line | {"paired": compare(whole[0], mine, labels)})
+        kept = ("n", "correct", "top1", "interval", "macro_f1", "macro_f1_interval", "calibration")
+        line |= {key: result[key] for key in kept}
+        line |= {
+            "latency_ms": median,
+            "latency_spread_ms": spread,
+            "warnings": left_out(skipped) + _warnings(predictor),
+        }
+        if mine is not scores[0]:
+            line["paired"] = compare(scores[0], mine, labels)
+            line["differ"] = differences(scores[0], mine, labels, paths, known)
+        told.append(line)
     return told
 
 

@@ -9,6 +9,7 @@ from mbhelpers.data.detections import Detections
 from mbhelpers.data.predictions import Predictions
 from mbhelpers.evaluation.detection import ST, class_aps, recall_steps
 from mbhelpers.evaluation.detection_match import Pairs, Protocol, match, pair
+from mbhelpers.evaluation.intervals import drawn_again
 
 _BLOCK = 1 << 22  # numbers at a time, a hit and a set each: bounds the memory
 
@@ -87,9 +88,7 @@ def ap_interval(
 
 def _drawn(found: Detections, repeats: int, seed: int) -> np.ndarray:
     """(N, repeats): how often each image is in each set drawn from them."""
-    if repeats < 1:
-        raise ValueError(f"{repeats} repeats give no interval; pass 1000")
-    return np.random.default_rng(seed).multinomial(len(found), np.full(len(found), 1 / len(found)), repeats).T
+    return drawn_again(np.ones(len(found)), repeats, np.random.default_rng(seed)).T
 
 
 def resampled_aps(found: Detections, pairs: Pairs, protocol: Protocol, weights: np.ndarray) -> np.ndarray:

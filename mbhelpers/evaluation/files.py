@@ -1,18 +1,27 @@
 """A model file measured on a folder of images, whoever made either."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mbhelpers.data.class_names import few
-from mbhelpers.data.folder import ImageFolder, scan
-from mbhelpers.data.pipeline import load_images
+from mbhelpers.data.folder import Listing, fingerprint_of, list_images, no_image
+from mbhelpers.evaluation.answers import Answers, sureness
 from mbhelpers.evaluation.classification import align_labels, evaluate
+from mbhelpers.files import sha256
 from mbhelpers.inference.predictor import Predictor
+from mbhelpers.inference.scoring import score_files, usable_cores
 
 
-def evaluate_file(
+def evaluate_file(model: Path, folder: Path, **options: Any) -> dict[str, Any]:
+    """Measure one model file on one folder; arguments, result and errors: `measure_file`."""
+    return measure_file(model, folder, **options)[0]
+
+
+def measure_file(
     model: Path,
     folder: Path,
     *,
@@ -21,9 +30,12 @@ def evaluate_file(
     resize: str | None = None,
     mean: float | None = None,
     std: float | None = None,
-    threads: int = 1,
-) -> dict[str, Any]:
-    """Measure one model file on one folder.
+    threads: int | None = None,
+    progress: bool = True,
+) -> tuple[dict[str, Any], Answers]:
+    """Measure one model file on one folder, and keep what it answered.
+
+    Each image is read once: those that can't be are left out, listed and warned of.
 
     Args:
         model: .keras, .h5, .tflite or .onnx.
@@ -34,53 +46,109 @@ def evaluate_file(
         resize: see preset.
         mean: see preset.
         std: see preset.
-        threads: of LiteRT and ONNX Runtime.
+        threads: that decode and score; None means all cores.
+        progress: whether to draw a bar, on terminals only.
 
     Returns:
-        What `evaluate` gives, with model, kind, resolution, preprocessing, classes, skipped and warnings.
+        What `evaluate` gives, with model, kind, resolution, preprocessing, classes, skipped and warnings; and the
+        answers.
 
     Raises:
         ValueError: model and folder don't fit, or one of them is missing or broken.
     """
-    images = scan(folder)
-    predictor = Predictor(model, classes=classes, preset=preset, resize=resize, mean=mean, std=std, threads=threads)
+    images = list_images(folder)
+    predictor = Predictor(model, classes=classes, preset=preset, resize=resize, mean=mean, std=std)
     known = predictor.classes or images.classes
     if len(known) != predictor.class_count:
         raise ValueError(
             f"{model} tells {predictor.class_count} classes apart, {folder} has {len(known)} ({few(known)}); "
             "evaluate it on data of its own classes, or name them in its order with --classes"
         )
-    labels = align_labels(images.labels, images.classes, known)
-    scores = _scores(predictor, images.root, images.paths)
+    [scores], paths, labels, skipped = score_folder([predictor], images, known, threads=threads, progress=progress)
     result = evaluate(scores, labels, known)
-    return result | {
+    told = result | {
         "model": model.name,
         "kind": predictor.kind,
         "resolution": predictor.preprocessing.resolution,
         "preprocessing": str(predictor.preprocessing),
         "classes": known,
-        "skipped": images.skipped,
-        "warnings": _warnings(images, predictor, scores, labels),
+        "skipped": skipped,
+        "warnings": _warnings(skipped, images, paths, predictor, scores, labels),
     }
+    guess, contract = scores.argmax(axis=1), predictor.preprocessing
+    return told, Answers(
+        images.root, paths, labels, guess, guess == labels, sureness(scores), known, known, contract
+    )  # fmt: skip
 
 
-def _scores(predictor: Predictor, root: Path, paths: np.ndarray, chunk: int = 512) -> np.ndarray:
-    """Scores of many files without holding all their pixels at once."""
-    return np.concatenate(
-        [
-            predictor.predict(load_images(root, paths[k : k + chunk], predictor.preprocessing))
-            for k in range(0, len(paths), chunk)
-        ]
-    )
+def score_folder(
+    predictors: Sequence[Predictor],
+    images: Listing,
+    known: tuple[str, ...],
+    *,
+    threads: int | None = None,
+    progress: bool = True,
+) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray, list[tuple[str, str]]]:
+    """Score the images of a folder that can be read.
+
+    Args:
+        predictors: opened models of the same classes.
+        images: N files.
+        known: the classes of the models, in their order.
+        threads: as for `measure_file`.
+        progress: likewise.
+
+    Returns:
+        For each model (M, C) scores; (M,) paths; (M,) labels, index into `known`; and what was left out, with why.
+
+    Raises:
+        ValueError: the folder has a class that the models don't know, or one without a readable image.
+    """
+    labels = align_labels(images.labels, images.classes, known)
+    files = [images.root / name for name in images.paths.tolist()]
+    found = score_files(predictors, files, threads=threads, progress=progress)
+    names = images.paths[~found.read].tolist()
+    # Reports travel; the places of files on this machine need not.
+    unread = [
+        (name, why.removeprefix(f"{file} is ").replace(file, name))
+        for name, (file, why) in zip(names, found.unread, strict=True)
+    ]
+    for name in images.classes:
+        if known.index(name) not in labels[found.read]:
+            raise no_image(images.root / name, [why for file, why in unread if file.startswith(f"{name}/")])
+    return found.scores, images.paths[found.read], labels[found.read], sorted([*images.skipped, *unread])
 
 
-def _warnings(images: ImageFolder, predictor: Predictor, scores: np.ndarray, labels: np.ndarray) -> list[str]:
+def left_out(skipped: list[tuple[str, str]]) -> list[str]:
+    """A warning of the files that were left out, if any were."""
+    listed = "; ".join(f"{name}: {reason}" for name, reason in skipped[:5])
+    return [f"left out {len(skipped)} files: {listed}"] if skipped else []
+
+
+def _learned_from(predictor: Predictor, images: Listing, paths: np.ndarray) -> bool:
+    """Whether a model was made from a data set of these very images; the test part alone is another set."""
+    made = predictor.made.get("data", {})
+    if "fingerprint" not in made or len(paths) < sum(made.get("images", {}).values()):
+        return False
+    names = paths.tolist()
+    parts = [names[k : k + 64] for k in range(0, len(names), 64)]  # one file is too little for a task of its own
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        hashed = pool.map(lambda part: [sha256(images.root / name) for name in part], parts)
+        hashes = [digest for part in hashed for digest in part]
+    return made["fingerprint"] == fingerprint_of([name.partition("/")[0] for name in names], hashes)
+
+
+def _warnings(
+    skipped: list[tuple[str, str]],
+    images: Listing,
+    paths: np.ndarray,
+    predictor: Predictor,
+    scores: np.ndarray,
+    labels: np.ndarray,
+) -> list[str]:
     """What a reader of the result must know."""
-    found = []
-    if images.skipped:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in images.skipped[:5])
-        found.append(f"left out {len(images.skipped)} files: {listed}")
-    if predictor.made.get("data", {}).get("fingerprint") == images.fingerprint:
+    found = left_out(skipped)
+    if _learned_from(predictor, images, paths):
         found.append(
             "the model was trained on a part of these very images, so this is no measure of what it does on others; "
             "its metrics.json has that, from the test part alone"

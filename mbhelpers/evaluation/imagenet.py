@@ -1,28 +1,38 @@
 """Top-1 and top-5 of a model file on ImageNet, among all its classes, whatever part of the images is there."""
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from mbhelpers.data.imagenet import CLASSES, ImageNet, class_names, development_kit, wnids
-from mbhelpers.evaluation.intervals import wilson
+from mbhelpers.evaluation.answers import Answers
+from mbhelpers.evaluation.intervals import f1_intervals, wilson
+from mbhelpers.evaluation.reliability import calibration_of, confidences, score_summary
 from mbhelpers.inference.predictor import Predictor
-from mbhelpers.preprocessing import Preprocessing
+from mbhelpers.inference.scoring import scored_lots
 
 OUTPUTS = (CLASSES, CLASSES + 1)
 """Outputs of ImageNet models; of 1001, as slim's have, the first is a background that no image shows."""
 
-_AT_ONCE = 64
-"""Images that are decoded and scored together; at 224 px two such lots take 19 MB, however many images there are."""
-
 
 def evaluate_imagenet(model: Predictor | Path | str, images: ImageNet, **options: Any) -> dict[str, Any]:
-    """Measure one model file on ImageNet images; each is one question among all classes that the model knows.
+    """Measure one model file on ImageNet images; arguments, result and errors: `measure_imagenet`."""
+    return measure_imagenet(model, images, **options)[0]
+
+
+def measure_imagenet(
+    model: Predictor | Path | str,
+    images: ImageNet,
+    *,
+    threads: int | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> tuple[dict[str, Any], Answers]:
+    """Measure one model file on ImageNet images, and keep what it answered.
+
+    Each image is one question among all classes that the model knows.
 
     Images that can't be read are left out, listed and warned of. Where the figures look as if labels and outputs were
     counted in two ways, a warning says which.
@@ -31,12 +41,15 @@ def evaluate_imagenet(model: Predictor | Path | str, images: ImageNet, **options
         model: a file of 1000 or 1001 outputs in the order of the sorted wnids, or in that of the names it carries; or
             a predictor of one.
         images: as `read_imagenet` gives them.
+        threads: that decode and score; None means all cores.
+        progress: whether to draw a bar, on terminals only.
         **options: of `Predictor`, such as `preset="slim"`; only with a file. A file with a record needs none.
 
     Returns:
         n, correct, top1 and its 95 % Wilson interval; correct5, top5 and interval5 likewise; per_class, of each class
-        with images its wnid, name, n, correct and correct5; model, kind, resolution, preprocessing, outputs, layout,
-        skipped (file and reason) and warnings. Shares are 0..1.
+        with images its wnid, name, n, correct and correct5; macro_f1 and macro_f1_interval, of the classes with
+        images; calibration, as `reliability.calibration_of` gives it; model, kind, resolution, preprocessing, outputs,
+        layout, skipped (file and reason) and warnings. Shares are 0..1. And the answers.
 
     Raises:
         ValueError: the model is missing, broken or of another number of outputs, or none of the images can be read.
@@ -45,17 +58,18 @@ def evaluate_imagenet(model: Predictor | Path | str, images: ImageNet, **options
         raise ValueError(f"the predictor has its options already; pass {', '.join(options)} to Predictor")
     predictor = model if isinstance(model, Predictor) else Predictor(model, **options)
     outputs = class_outputs(predictor)
-    best, skipped = top_five(predictor, images.files())
+    best, summary, skipped = top_five(predictor, images.files(), threads=threads, progress=progress)
     read = best[:, 0] >= 0
     if not read.any():
         raise ValueError(
             f"none of the {len(images)} images can be read: {skipped[0][1] if skipped else 'there is none'}"
         )
-    best, labels = best[read], images.labels[read]
+    best, labels, summary = best[read], images.labels[read], summary[read]
     right = best == outputs[labels][:, None]  # (N, 5), at most one true in each row
     first, any_of_five = right[:, 0], right.any(axis=1)
     n, correct, correct5 = len(labels), int(first.sum()), int(any_of_five.sum())
-    return {
+    drawn = f1_intervals(outputs[labels], best[:, 0], predictor.class_count)
+    told = {
         "n": n,
         "correct": correct,
         "top1": correct / n,
@@ -64,6 +78,9 @@ def evaluate_imagenet(model: Predictor | Path | str, images: ImageNet, **options
         "top5": correct5 / n,
         "interval5": wilson(correct5, n),
         "per_class": _per_class(labels, first, any_of_five, images.names),
+        "macro_f1": drawn["macro"],
+        "macro_f1_interval": drawn["interval"],
+        "calibration": calibration_of(summary, first),
         "model": predictor.path.name,
         "kind": predictor.kind,
         "resolution": predictor.preprocessing.resolution,
@@ -73,6 +90,13 @@ def evaluate_imagenet(model: Predictor | Path | str, images: ImageNet, **options
         "skipped": skipped,
         "warnings": _warnings(predictor, skipped, n, _other_order(best[:, 0], labels, outputs)),
     }
+    names = np.full(predictor.class_count, "background", dtype=object)
+    names[outputs] = images.names
+    shares, _ = confidences(summary)
+    sure = summary[:, 0] if shares is None else shares
+    known, answers, paths = images.names, tuple(names.tolist()), images.paths[read]
+    contract = predictor.preprocessing
+    return told, Answers(images.root, paths, labels, best[:, 0], first, sure, known, answers, contract)
 
 
 def class_outputs(predictor: Predictor) -> np.ndarray:
@@ -98,51 +122,34 @@ def class_outputs(predictor: Predictor) -> np.ndarray:
     return np.arange(CLASSES) + first
 
 
-def top_five(predictor: Predictor, files: Sequence[Path]) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """The five likeliest outputs for each file, read a few at a time; draws a progress bar on terminals.
+def top_five(
+    predictor: Predictor, files: Sequence[Path], *, threads: int | None = None, progress: bool = True
+) -> tuple[np.ndarray, np.ndarray, list[tuple[str, str]]]:
+    """The five likeliest outputs for each file; of no more than a few are all scores in memory.
 
     Args:
         predictor: of six outputs or more.
         files: N images.
+        threads: that decode and score; None means all cores.
+        progress: whether to draw a bar, on terminals only.
 
     Returns:
-        int64, (N, 5), the likeliest first, of equal scores the lower output; -1 where a file can't be read. And those
-        files, with the reason.
+        int64, (N, 5), the likeliest first, of equal scores the lower output; -1 where a file can't be read. Then (N, 4)
+        what `reliability.score_summary` tells of the scores, and the files that can't be read, with the reason.
     """
     best = np.full((len(files), 5), -1, np.int64)
+    summary = np.zeros((len(files), 4))
     skipped: list[tuple[str, str]] = []
-    done = 0
-    # disable=None draws on terminals only
-    with tqdm(desc=f"evaluating {predictor.path.name}", total=len(files), unit="img", disable=None) as bar:
-        for lot in _decoded(files, predictor.preprocessing):
-            good = [k for k, image in enumerate(lot) if not isinstance(image, str)]
-            skipped += [(str(files[done + k]), why) for k, why in enumerate(lot) if isinstance(why, str)]
-            if good:
-                scores = predictor.predict(np.stack([lot[k] for k in good]))
-                if not np.isfinite(scores).all():
-                    raise ValueError(f"{predictor.path} gives scores that are not finite; train or convert it again")
-                best[done + np.array(good)] = np.argsort(-scores, axis=1, kind="stable")[:, :5]
-            done += len(lot)
-            bar.update(len(lot))
-    return best, skipped
-
-
-def _decoded(files: Sequence[Path], preprocessing: Preprocessing) -> Iterator[list[Any]]:
-    """Pixels of each file, or why there are none, in lots; the next lot is decoded while this one is scored."""
-
-    def load(file: Path) -> np.ndarray | str:
-        try:
-            return preprocessing.load(file)
-        except ValueError as error:
-            return str(error)
-
-    lots = [files[k : k + _AT_ONCE] for k in range(0, len(files), _AT_ONCE)]
-    # Pillow decodes without the interpreter's lock
-    with ThreadPoolExecutor(min(8, max(2, os.cpu_count() or 1))) as pool:
-        ahead = pool.map(load, lots[0] if lots else [])
-        for following in [*lots[1:], []]:
-            ready, ahead = list(ahead), pool.map(load, following)
-            yield ready
+    for lot in scored_lots([predictor], files, threads=threads, progress=progress):
+        skipped += lot.unread
+        [scores] = lot.scores
+        if not np.isfinite(scores).all():
+            raise ValueError(f"{predictor.path} gives scores that are not finite; train or convert it again")
+        if len(scores):
+            at = lot.first + np.flatnonzero(lot.read)
+            best[at] = np.argsort(-scores, axis=1, kind="stable")[:, :5]
+            summary[at] = score_summary(scores)
+    return best, summary, skipped
 
 
 def _warnings(predictor: Predictor, skipped: list[tuple[str, str]], read: int, other_order: str | None) -> list[str]:

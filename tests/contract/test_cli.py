@@ -1,6 +1,8 @@
 """The commands as a user calls them: a process, its output, its exit status."""
 
+import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from mbhelpers.evaluation.files import evaluate_file
+from mbhelpers.files import read_json
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.quantization.files import quantize_file
 from mbhelpers.records import read_record
@@ -33,6 +36,28 @@ def test_evaluate_says_what_the_library_says(thin, thin_folder):
     assert f"95 % interval {low:.2f} to {high:.2f} %)" in plain.stdout
     assert "model_int8.tflite (int8, 32 px, stretch, bilinear, (pixel - 128) / 128)" in plain.stdout
     assert [line.split()[0] for line in plain.stdout.splitlines()[-3:]] == list(tiny.CLASSES)
+
+
+def test_a_report_of_one_file_and_of_two(thin, thin_folder, tmp_path):
+    whole = call("evaluate", thin.int8, thin_folder, "-o", tmp_path / "one", "--json")
+    assert whole.returncode == 0, whole.stderr
+    assert not whole.stderr, "no bar where a program reads"
+    assert read_json(tmp_path / "one" / "evaluation.json") == json.loads(whole.stdout)
+    with (tmp_path / "one" / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert sum(line["true"] == line["predicted"] for line in lines) == json.loads(whole.stdout)["correct"]
+    assert all((thin_folder / line["file"]).is_file() for line in lines) and len(lines) == 30
+    page = (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
+    titles = ["Accuracy", "Recall of each class", "What is taken for what", "Can its confidence be believed?"]
+    assert re.findall(r"<h2>(.*?)</h2>", page) == [*titles, "Each class"], "no mistake, so no gallery"
+    assert page.count("<img") == len(titles)
+    ended = call("compare", thin.float, thin.int8, "--data", thin_folder, "-o", tmp_path / "two", "--threads", "1")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == f"report: {tmp_path / 'two' / 'report.html'}"
+    kept = read_json(tmp_path / "two" / "comparison.json")
+    assert [line["model"] for line in kept] == ["model_float.tflite", "model_int8.tflite"]
+    assert kept[1]["differ"] == {"n": 0, "listed": []} and "differ" not in kept[0]
+    assert "differs from model_float.tflite on 0 images" in (tmp_path / "two" / "report.html").read_text("utf-8")
 
 
 def test_quantize_makes_the_librarys_file(thin, thin_folder, tmp_path):
@@ -61,6 +86,7 @@ def test_quantize_makes_the_librarys_file(thin, thin_folder, tmp_path):
             "carries its own preprocessing",
             "the record wins",
         ),
+        (["evaluate", "{int8}", "{folder}", "--threads", "0"], "threads must be 1 or more, not 0", "no worker"),
         (["evaluate", "{cut}", "{folder}"], "is not a whole .tflite file", "a broken download"),
         (["quantize", "{missing}", "{folder}", "-o", "{out}"], "no model at", "no such model"),
         (["quantize", "{keras}", "{folder}", "-o", "{missing}"], "must end in .tflite", "an output name"),

@@ -10,8 +10,7 @@ from PIL import Image
 
 from mbhelpers import cli
 from mbhelpers.data.imagenet import class_names, development_kit, read_imagenet, wnids
-from mbhelpers.evaluation import imagenet as under_test
-from mbhelpers.evaluation.imagenet import evaluate_imagenet
+from mbhelpers.evaluation.imagenet import evaluate_imagenet, measure_imagenet
 from mbhelpers.evaluation.intervals import wilson
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.preprocessing import PRESETS, preset
@@ -100,14 +99,15 @@ def test_counts_are_those_of_the_pictures(outputs, bare, models, folder):
     assert json.loads(json.dumps(found))["correct5"] == 28
 
 
-def test_images_are_read_a_few_at_a_time(models, folder, monkeypatch):
-    predictor, seen = Predictor(models[1000]), []
-    whole = evaluate_imagenet(predictor, read_imagenet(folder))
-    predict = predictor.predict
-    monkeypatch.setattr(predictor, "predict", lambda images: seen.append(len(images)) or predict(images))
-    monkeypatch.setattr(under_test, "_AT_ONCE", 8)
-    assert evaluate_imagenet(predictor, read_imagenet(folder)) == whole
-    assert seen == [8, 8, 8, 6]
+def test_the_answers_are_kept_with_the_figures(models, folder):
+    images = read_imagenet(folder)
+    found, answers = measure_imagenet(models[1000], images, threads=2)
+    assert found == evaluate_imagenet(models[1000], images, threads=1)
+    assert answers.right.sum() == found["correct"] and answers.paths.tolist() == images.paths.tolist()
+    assert {answers.outputs[k] for k in answers.predicted[~answers.right]} == {class_names()[k] for k in (7, 556, 999)}
+    assert found["calibration"]["confidence_from"].startswith("softmax"), "the file gives logits"
+    # of the three classes: 9 of 10 and no stray answer; 8 of 10; 10 of 10 and one stray answer
+    assert found["macro_f1"] == pytest.approx((18 / 19 + 16 / 18 + 20 / 21) / 3)
 
 
 def test_what_cannot_be_read_is_left_out_and_said(models, folder, tmp_path):
@@ -219,7 +219,9 @@ class TestCommand:
         model, options = models[1001, "bare"], ["--preset", "slim", "--mean", 128, "--std", 128]
         status, out, _ = call("evaluate", model, folder, *options)
         assert status == 0
-        assert out.splitlines() == [
+        *lines, macro, calibrated = out.splitlines()
+        assert macro.startswith("macro-F1 92.95 %  (95 % interval ") and calibrated.startswith("calibration: On ")
+        assert lines == [
             "1001.tflite (float, 8 px, stretch, middle 87.5 %, bilinear, (pixel - 128) / 128)",
             "top-1 90.00 %  (27 of n = 30, 95 % interval 74.38 to 96.54 %)",
             "top-5 93.33 %  (28 of n = 30, 95 % interval 78.68 to 98.15 %)",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mbhelpers import cli, stages
+from mbhelpers.cli_evaluate import print_table
 from mbhelpers.evaluation.classification import compare, evaluate
 from mbhelpers.rows import Row, published, published_rows
 
@@ -132,5 +133,5 @@ class TestAware:
 
 
 def test_tables_are_aligned(capsys):
-    cli._print_table([{"class": "cat", "n": "1"}, {"class": "elephant", "n": "20"}])
+    print_table([{"class": "cat", "n": "1"}, {"class": "elephant", "n": "20"}])
     assert capsys.readouterr().out.splitlines() == ["class     n", "cat       1", "elephant  20"]

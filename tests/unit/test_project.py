@@ -53,6 +53,7 @@ LAYERS = [
         "cli_data",
         "cli_deploy",
         "cli_detect",
+        "cli_evaluate",
         "cli_onnx",
         "cli_weights",
         "training.sample_backbone",
@@ -133,7 +134,8 @@ def test_only_settings_reads_the_environment():
     assert set(readers) == {"settings"}, f"move it to settings.py: {readers}"
 
 
-LIGHT = (*LAYERS[0], "data", "evaluation", "deployment", "reporting", "cli", "cli_data", "cli_deploy", "cli_weights")
+LIGHT_COMMANDS = ("cli", "cli_data", "cli_deploy", "cli_evaluate", "cli_weights")
+LIGHT = (*LAYERS[0], "data", "evaluation", "deployment", "reporting", *LIGHT_COMMANDS)
 LIGHT_MODULES = ("quantization.calibration", "models.weights", "training.recipes", "stages", "notebooks")
 
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mbhelpers.data.folder import class_folders, files_below, look, perceptual_hash, scan
+from mbhelpers.data.folder import (
+    class_folders,
+    files_below,
+    fingerprint_of,
+    list_images,
+    look,
+    perceptual_hash,
+    scan,
+)
 
 
 @pytest.fixture
@@ -95,6 +103,31 @@ def test_places(two, draw, place, found, why):
 def test_a_picture_beside_the_class_folders_is_reported(two, draw):
     draw(99).save(two / "a.png")
     assert scan(two).skipped == (("a.png", "lies in no class folder"),)
+
+
+class TestListing:
+    def test_it_lists_what_scan_reads(self, two, draw):
+        (two / "cat" / "deep").mkdir()
+        draw(98).save(two / "cat" / "deep" / "b.PNG")
+        draw(99).save(two / "a.png")
+        (two / "dog" / "notes.txt").write_text("hello")
+        (two / "cat" / ".hidden.png").touch()
+        listed, scanned = list_images(two), scan(two)
+        assert listed.classes == scanned.classes and listed.skipped == scanned.skipped
+        assert listed.paths.tolist() == scanned.paths.tolist()
+        assert listed.labels.tolist() == scanned.labels.tolist()
+        names = [listed.classes[k] for k in listed.labels]
+        assert fingerprint_of(names[::-1], scanned.sha256.tolist()[::-1]) == scanned.fingerprint
+
+    def test_it_opens_no_file(self, two):
+        (two / "cat" / "cut.png").write_bytes(b"cut")
+        assert "cat/cut.png" in list_images(two).paths
+
+    def test_a_class_without_any_image(self, two):
+        empty_class(two)
+        (two / "dog" / "notes.txt").write_text("hello")
+        with pytest.raises(ValueError, match=r"dog has no readable image \(left out: not an image file name"):
+            list_images(two)
 
 
 def no_folder(root):

@@ -27,7 +27,14 @@ def test_evaluate_counts():
     assert found["confusion"] == [[3, 1, 0], [1, 1, 0], [0, 1, 3]]
     cat, dog, emu = found["per_class"]
     # by hand: precision by column, recall by row
-    assert cat == {"class": "cat", "n": 4, "precision": 0.75, "recall": 0.75, "f1": 0.75}
+    assert {key: cat[key] for key in ("class", "n", "precision", "recall", "f1")} == {
+        "class": "cat", "n": 4, "precision": 0.75, "recall": 0.75, "f1": 0.75,
+    }  # fmt: skip
+    assert cat["precision_interval"] == cat["recall_interval"] == wilson(3, 4)
+    assert cat["f1_interval"][0] < 0.75 < cat["f1_interval"][1]
+    assert found["macro_f1"] == pytest.approx((0.75 + 0.4 + 6 / 7) / 3)
+    assert found["macro_f1_interval"][0] < found["macro_f1"] < found["macro_f1_interval"][1]
+    assert found["calibration"]["accuracy"] == 0.7 and found["thresholds"] is None
     assert (dog["n"], dog["precision"], dog["recall"]) == (2, pytest.approx(1 / 3), 0.5)
     assert dog["f1"] == pytest.approx(0.4)
     assert (emu["precision"], emu["recall"], emu["f1"]) == (1.0, 0.75, pytest.approx(6 / 7))
@@ -36,9 +43,18 @@ def test_evaluate_counts():
 
 def test_a_class_without_images_or_guesses_counts_as_zero():
     found = evaluate(scores_of([0, 0, 1]), np.array([0, 0, 0]), CLASSES)
-    assert found["per_class"][1] == {"class": "dog", "n": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0}
+    assert found["per_class"][1] == {
+        "class": "dog", "n": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0,
+        "precision_interval": wilson(0, 1), "recall_interval": None, "f1_interval": None,
+    }  # fmt: skip
     assert found["per_class"][2]["n"] == 0
     assert found["confusion"] == [[2, 1, 0], [0, 0, 0], [0, 0, 0]]
+
+
+def test_two_classes_have_a_threshold():
+    found = evaluate(scores_of([0, 1, 1], 2), np.array([0, 1, 0]), ("no", "yes"))
+    assert found["thresholds"]["positive"] == "yes"
+    assert found["thresholds"]["default"]["precision"] == found["per_class"][1]["precision"] == 0.5
 
 
 def test_top5():

@@ -3,8 +3,9 @@ from functools import cache
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
-from mbhelpers.evaluation.intervals import mcnemar, paired_difference, wilson
+from mbhelpers.evaluation.intervals import drawn_again, f1_intervals, mcnemar, paired_difference, wilson
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,54 @@ def test_paired_difference_covers(first, second, n):
         low, high = cached(int(only_first), int(only_second), n)
         inside += low <= second - first <= high
     assert 0.92 < inside / 2000 < 0.99
+
+
+class TestDrawingAgain:
+    def test_as_many_images_again(self):
+        drawn = drawn_again(np.array([3.0, 0, 7]), 500, np.random.default_rng(0))
+        assert drawn.shape == (500, 3) and (drawn.sum(axis=1) == 10).all() and not drawn[:, 1].any()
+        assert drawn[:, 0].mean() == pytest.approx(3, abs=0.3)
+
+    @pytest.mark.parametrize(("counts", "repeats"), [([1.0], 0), ([0.0, 0.0], 10)])
+    def test_nothing_to_draw(self, counts, repeats):
+        with pytest.raises(ValueError, match="give no interval; pass 1000 repeats and one image or more"):
+            drawn_again(np.array(counts), repeats, np.random.default_rng(0))
+
+
+class TestF1:
+    def test_macro_is_scikit_learns(self):
+        rng = np.random.default_rng(0)
+        labels, predicted = rng.integers(0, 3, 200), rng.integers(0, 3, 200)
+        found = f1_intervals(labels, predicted, 3)
+        assert found["macro"] == pytest.approx(f1_score(labels, predicted, average="macro"))
+        assert found["interval"][0] < found["macro"] < found["interval"][1]
+        each = f1_score(labels, predicted, average=None)
+        assert all(low < f1 < high for f1, (low, high) in zip(each, found["per_class"], strict=True))
+
+    def test_the_interval_is_that_of_drawing_images_one_by_one(self):
+        rng = np.random.default_rng(1)
+        labels = rng.integers(0, 2, 150)
+        predicted = np.where(rng.random(150) < 0.8, labels, 1 - labels)
+        drawn = (rng.integers(0, 150, 150) for _ in range(1500))
+        values = [f1_score(labels[k], predicted[k], average="macro") for k in drawn]
+        expected = np.quantile(values, (0.025, 0.975))
+        assert f1_intervals(labels, predicted, 2)["interval"] == pytest.approx(expected, abs=0.015)
+
+    def test_it_holds_the_truth(self):
+        """Two classes, right in 80 %: F1 is 0.8 in the long run."""
+        held = 0
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            labels = rng.integers(0, 2, 300)
+            predicted = np.where(rng.random(300) < 0.8, labels, 1 - labels)
+            low, high = f1_intervals(labels, predicted, 2, repeats=300)["interval"]
+            held += low <= 0.8 <= high
+        assert held >= 52
+
+    def test_classes_without_images_and_answers_without_mistakes(self):
+        labels = np.array([0, 0, 1, 1])
+        whole = f1_intervals(labels, labels, 3)
+        assert (whole["macro"], whole["interval"], whole["per_class"]) == (1.0, None, [None, None, None])
+        strayed = f1_intervals(labels, np.array([0, 2, 1, 1]), 3)
+        assert strayed["macro"] == pytest.approx((2 / 3 + 1) / 2), "class 2 has no image, so it has no F1"
+        assert strayed["per_class"][0] is not None and strayed["per_class"][1:] == [None, None]
