@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from mbhelpers import settings
@@ -28,11 +29,11 @@ def test_a_classifiers_card(tmp_path):
         "# flowers/mobilenet_v2_0.35_128_fft",
         f"{100 * metrics['int8']['top1']:.1f} % | 86.0 to 91.5 % | 492 | 91.0 %",
         "| counted here | 406.9 KiB | 224.0 KiB |",
-        "| measured: STM32Cube.AI, board.log | 406.9 KiB | 225.2 KiB |",
+        "| reported by STM32Cube.AI, board.log | 406.9 KiB | 225.2 KiB |",
         "| published: STM32H7, STM32Cube.AI 8.1.0 | 406.9 KiB | 225.2 KiB |",
         "| STM32H747 | 99.50 | measured: STM32Cube.AI |",
         "| STM32H747I-DISCO, 1 CPU | 101.11 | published: STM32Cube.AI 8.1.0 |",
-        "| STM32MP135F-DK2 | 73 | estimated, ± 7 % |",
+        "| STM32MP135F-DK2 | 73 | estimated, smaller or larger than any published network |",
         metrics["made"]["data"]["fingerprint"],
         metrics["made"]["command"],
         metrics["sha256"]["model_int8.tflite"],
@@ -54,7 +55,7 @@ def test_a_detectors_card_says_which_ap(tmp_path):
 def test_several_runs_side_by_side(tmp_path):
     both = [RESULTS / "flowers" / "mobilenet_v2_0.35_128_tl", FLOWERS]
     text = write_card(both, tmp_path / "card.md")[0].read_text()
-    assert "| flowers/mobilenet_v2_0.35_128_fft | 89.6 % | 89.0 % |" in text
+    assert "| flowers/mobilenet_v2_0.35_128_fft | top-1 | 89.6 % | 89.0 % |" in text
     assert text.index("## flowers/mobilenet_v2_0.35_128_tl") < text.index("## flowers/mobilenet_v2_0.35_128_fft")
     assert text.count("### Accuracy") == 2
     assert len(run_folders([RESULTS / "flowers"])) == 7
@@ -62,11 +63,30 @@ def test_several_runs_side_by_side(tmp_path):
 
 def test_figures_for_a_program():
     found = figures_of(FLOWERS)
-    assert found["accuracy"]["int8"]["n"] == 492 and found["published_accuracy_percent"]["int8"] == 91.01
-    assert found["footprint"]["flash"] == 416_636 and found["published_memory_kib"][0]["weights_flash"] == "406.86"
+    assert found["accuracy"]["int8"]["n"] == 492 and found["published"]["accuracy_percent"]["int8"] == 91.01
+    assert found["footprint"]["flash"] == 416_636
+    assert found["published"]["memory_kib"][0]["weights_flash"] == "406.86"
     assert found["latency"]["here"]["median_ms"] > 0
-    assert [line["latency_ms"] for line in found["latency"]["published"]] == ["101.11", "47.57"]
+    assert [line["latency_ms"] for line in found["published"]["latency"]] == ["101.11", "47.57"]
     json.dumps(found)
+
+
+def test_figures_without_the_model(tmp_path):
+    """As most of `results/` are kept: the card says that nothing was counted, and a table of such runs still comes."""
+    runs = sorted((RESULTS / "plant_village").iterdir())
+    text = write_card(runs, tmp_path / "card.md")[0].read_text()
+    assert "model_int8.tflite is not kept here" in text and "98.3 %" in text
+    assert "footprint" not in figures_of(runs[0])
+
+
+def test_a_copied_run_is_told_of_without_its_pictures(tmp_path):
+    """Its data folder is not there any more."""
+    shutil.copytree(FLOWERS, tmp_path / "flowers" / FLOWERS.name)
+    folder = tmp_path / "flowers" / FLOWERS.name
+    held = {"row": f"flowers/{FLOWERS.name}", "data": "/nowhere", "weights": "imagenet", "seed": 1, "smoke": False}
+    (folder / "row.json").write_text(json.dumps(held))
+    np.savez(folder / "predictions.npz", paths=["a.jpg"], labels=[0], int8=[[0.0, 1, 0, 0, 0]])
+    assert "pictures can't be shown" in write_card([folder], tmp_path / "card.md")[0].read_text()
 
 
 def test_the_command(tmp_path):
@@ -80,7 +100,7 @@ def test_the_command(tmp_path):
     [
         (lambda folder: (folder / "metrics.json").unlink(), "holds no metrics.json"),
         (lambda folder: (folder / "metrics.json").write_text("{"), "is not valid JSON"),
-        (lambda folder: (folder / "model_int8.tflite").unlink(), "model_int8.tflite is missing"),
+        (lambda folder: (folder / "metrics.json").write_text('{"row": "flowers"}'), "lacks classes, float, int8"),
         (lambda folder: (folder / "model_int8.tflite").write_text("nothing"), "is not a .tflite file"),
         (shutil.rmtree, "no folder at"),
     ],

@@ -21,6 +21,10 @@ INFO:
 \t             [Node type]\t  [count]\t  [avg ms]\t    [avg %]\t    [cdf %]\t  [mem KB]\t[times called]
 \t                 CONV_2D\t       35\t    31.500\t    66.667%\t    66.667%\t     0.000\t       35
 \t       DEPTHWISE_CONV_2D\t       17\t    15.750\t    33.333%\t   100.000%\t     0.000\t       17
+
+Timings (microseconds): count=52 first=47000 curr=47100 min=46790 max=49000 avg=47241.1 std=305
+Memory (bytes): count=0
+2 nodes observed
 """
 ANALYZE = """ST Edge AI Core v2.0.0
  target/series      :   stm32h7
@@ -78,6 +82,27 @@ def test_reports_of_cube_ai(tmp_path):
 def test_no_figures(tmp_path, text, told):
     with pytest.raises(ValueError, match=told):
         read_log(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "board", "runs", "macs", "why"),
+    [
+        (
+            "  0x450/STM32H743/53/50xx and STM32H745/55/47/57xx @480MHz/240MHz (FPU is present)\n"
+            ' Results for "network", 16 inferences @480/240MHz (complexity: 18947072 MACC)\n'
+            " duration : 84.1 ms (average)",
+            "STM32H745/55/47/57xx at 480 MHz", 16, 18947072, "the test application of version 8 on",
+        ),
+        (
+            " STM32N6570 @800/400MHz\n nb sample(s)  :   10\n duration      :   14.5 ms by sample (14.4/14.6)",
+            "STM32N6570 at 800 MHz", 10, None, "the validation of ST Edge AI",
+        ),
+    ],
+)  # fmt: skip
+def test_newer_forms_of_cube_ai(tmp_path, text, board, runs, macs, why):
+    found = read_log(written(tmp_path, text))
+    assert (found.board, found.runs, found.macs) == (board, runs, macs), why
+    assert found.latency_ms in (84.1, 14.5)
 
 
 def test_no_log(tmp_path):
