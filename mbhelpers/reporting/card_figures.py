@@ -15,6 +15,7 @@ from mbhelpers.reporting import plots
 from mbhelpers.reporting.data_samples import load_each
 from mbhelpers.reporting.detection_plots import plot_ap_by_size, plot_precision_recall, show_detections
 from mbhelpers.reporting.document import Picture
+from mbhelpers.reporting.evaluation_plots import plot_reliability
 from mbhelpers.runs import Run
 
 EXAMPLES = 6
@@ -26,11 +27,15 @@ def accuracy_figures(metrics: dict[str, Any]) -> list[Picture]:
     results = {kind: metrics[kind] for kind in ("float", "int8")}
     if "ap" in metrics["int8"]:
         return [Picture(plot_ap_by_size(results), "AP by size")]
-    return [
+    found = [
         Picture(plots.plot_accuracy(results, metrics["published"]), "Accuracy on the test part"),
         Picture(plots.plot_per_class(results), "Recall of each class"),
         Picture(plots.plot_confusion(results, metrics["classes"]), "What is taken for what"),
     ]
+    believed = {kind: one["calibration"] for kind, one in results.items() if one.get("calibration", {}).get("bins")}
+    return (
+        [*found, Picture(plot_reliability(believed), "How far its confidence can be believed")] if believed else found
+    )
 
 
 def example_figures(run: Run, folder: Path, metrics: dict[str, Any]) -> list[Picture]:

@@ -25,6 +25,7 @@ from mbhelpers.reporting.card import PUBLISHED, measure_of, paired_sentence, sum
 from mbhelpers.reporting.card_figures import accuracy_figures, example_figures
 from mbhelpers.reporting.deployment_plots import plot_live
 from mbhelpers.reporting.document import Block, Facts, Picture, Section, Table, Text
+from mbhelpers.reporting.evaluation_facts import calibration_sentence
 from mbhelpers.rows import VARIANTS, Row
 from mbhelpers.runs import Run, machine
 
@@ -54,6 +55,8 @@ def card_sections(folder: Path, run: Run | None, logs: Sequence[Measured]) -> li
         accuracy.append(Text(_ap_sentence(metrics)))
     if metrics["published"]:
         accuracy.append(Text(PUBLISHED["detector" if measure_of(metrics) == "AP" else "classifier"], "small"))
+    if "calibration" in metrics["int8"]:  # not in the figures of runs that were evaluated before it was counted
+        accuracy.append(Text(calibration_sentence(metrics["int8"]["calibration"])))
     accuracy += accuracy_figures(metrics)
     if run is not None and (folder / "predictions.npz").is_file():
         try:
