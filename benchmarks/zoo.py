@@ -7,9 +7,9 @@ the same names, and `--weights`. Without rows: the six of flowers and MobileNetV
 of plant-village, food-101 and COCO person, the last by both rules, Visual Wake Words' and MLPerf Tiny's.
 
 Each run lies in `--work`; a killed call goes on there. `results/<data set>/<row>/` gets `metrics.json` (which names the
-command, the data, the seed, versions and the machine) and `history.json`; for flowers also `model.keras` and
-`model_int8.tflite`. `results/zoo.json` sums up: each row beside the figures published for the whole data set, and for
-each data set what int8 loses against float on the test images of all its rows together, paired.
+command, the data, the seed, versions and the machine), `history.json` and `split.json`; for flowers also `model.keras`
+and `model_int8.tflite`. `results/zoo.json` sums up: each row beside the figures published for the whole data set, and
+for each data set what int8 loses against float on the test images of all its rows together, paired.
 """
 
 import argparse
@@ -36,7 +36,7 @@ ROWS += [f"{name}/mobilenet_v2_0.35_128_{variant}" for name in ("plant_village",
 ROWS += [
     f"coco_person:{rule}/mobilenet_v2_0.35_128_{variant}" for rule in ("vww", "mlperf_tiny") for variant in VARIANTS
 ]
-KEPT = ("metrics.json", "history.json")
+KEPT = ("metrics.json", "history.json", "split.json")
 MODELS = ("model.keras", "model_int8.tflite")
 
 

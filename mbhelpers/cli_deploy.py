@@ -51,7 +51,8 @@ def footprint(
     shape = " x ".join(map(str, largest.shape[1:]))
     print(f"RAM    {found.ram / 1024:9,.1f} KiB of activations{beside}; the most at {largest.kind} to {shape}")
     print("The runtime's code and state come on top: on ST's cards about 33 KiB of RAM and 115 KiB of flash for a")
-    print("classifier, 70 and 190 for a detector.")
+    print("classifier, 70 and 190 for a detector. Versions of ST's tool lay a detector's activations out otherwise, by")
+    print("up to 41 % more than this (notebook 41).")
     if not found.integer:
         print("Latency on boards is published, and so estimated, for int8 files alone.")
         return
@@ -78,9 +79,12 @@ def latency(
 ) -> None:
     """Time model files on this machine, beside what was published for boards and what you measured on yours."""
     from mbhelpers.deployment import latency as timing
-    from mbhelpers.deployment.board_logs import benchmark_command, read_log
+    from mbhelpers.deployment.board_logs import benchmark_command, check_macs, read_log
+    from mbhelpers.models.complexity import complexity
 
     measured = [read_log(path) for path in log or []]
+    if measured and models[0].suffix == ".tflite":
+        check_macs(measured, complexity(models[0]).macs)
     if profile and (others := [path for path in models if path.suffix == ".tflite"]):
         there_too = benchmark_command(others[0])
         raise ValueError(f"--profile is for .onnx files; LiteRT tells the times of operators on a board: {there_too}")
@@ -101,8 +105,9 @@ def latency(
             low, high = line["ratio_interval"]
             ratio = f"; {line['ratio']:.2f} times the first ({low:.2f} to {high:.2f})"
         print(
-            f"{line['model']}: {line['median_ms']:.2f} ± {line['spread_ms']:.2f} ms here, 90 % below "
-            f"{line['p90_ms']:.2f} ({line['runtime']}, {threads} thread{'s' if threads > 1 else ''}){ratio}"
+            f"{line['model']}: {line['median_ms']:.2f} ms here (median; half the quartiles' distance "
+            f"{line['spread_ms']:.2f}, 90 % below {line['p90_ms']:.2f}; {line['runtime']}, "
+            f"{threads} thread{'s' if threads > 1 else ''}){ratio}"
         )
     for name, kinds in profiles.items():
         print(f"\n{name} by operator")
@@ -113,7 +118,7 @@ def latency(
         for key, value in report.to_json().items():
             if key not in ("tool", "file", "board"):
                 print(f"  {key}: {value}")
-    if there:
+    if there and not measured:
         print(f"\non a Linux board: {command}\nand then here: --log {there.stem}.log")
 
 

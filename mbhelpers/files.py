@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,16 @@ def locked(folder: Path) -> Iterator[None]:
     finally:
         _HELD.discard(key)
         os.close(place)
+
+
+def told_apart(paths: Sequence[Path]) -> list[str]:
+    """The shortest ends of some paths by which they differ: "m.tflite", or "a/m.tflite" and "b/m.tflite"."""
+    parts = [Path(path).resolve().parts for path in paths]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(one[-length:]) for one in parts]
+        if len(set(names)) == len(set(parts)):
+            break
+    return names
 
 
 def is_lfs_pointer(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,22 @@ def read_log(path: Path | str) -> Measured:
 
 
 _FLOAT = r"([\d.]+(?:e[+-]?\d+)?)"
+
+
+def check_macs(logs: Sequence[Measured], macs: int) -> None:
+    """Refuse logs that are about another network: their tool counts its multiply-accumulates within 10 % of ours.
+
+    A log of benchmark_model doesn't say what it ran; only its user knows.
+
+    Raises:
+        ValueError: one counts otherwise.
+    """
+    for one in logs:
+        if one.macs is not None and abs(one.macs / macs - 1) > 0.1:
+            raise ValueError(
+                f"{one.file} is of a network of {one.macs:,} multiply-accumulates, the model has {macs:,}; pass the "
+                "log of this model"
+            )
 
 
 def _number(pattern: str, text: str) -> float | None:

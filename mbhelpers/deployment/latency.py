@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from mbhelpers.deployment.board_logs import benchmark_command
+from mbhelpers.files import told_apart
 from mbhelpers.models.tflite_graph import read_graph
 from mbhelpers.native import quietly, reason
 from mbhelpers.records import read_record
@@ -30,7 +31,7 @@ class Latency:
     """Times of one model file on this machine, in milliseconds.
 
     Attributes:
-        model: name of the file.
+        model: the end of its path, as long as it takes to tell it from the others.
         runtime: "LiteRT" or "ONNX Runtime".
         threads: it was allowed.
         delegate: name of the delegate's file, None for the CPU.
@@ -113,9 +114,10 @@ def measure(
     calls = [_call(Path(path), threads, delegate) for path in paths]
     times = interleaved(calls, rounds, warmup)
     named = None if delegate is None else Path(delegate).name
+    files = [Path(path) for path in paths]
     return [
-        Latency(Path(path).name, _RUNTIMES[Path(path).suffix], threads, named, column)
-        for path, column in zip(paths, times.T, strict=True)
+        Latency(name, _RUNTIMES[path.suffix], threads, named, column)
+        for name, path, column in zip(told_apart(files), files, times.T, strict=True)
     ]
 
 

@@ -11,7 +11,8 @@ from mbhelpers.data.folder import list_images
 from mbhelpers.deployment.latency import interleaved
 from mbhelpers.evaluation.answers import differences
 from mbhelpers.evaluation.classification import compare, evaluate
-from mbhelpers.evaluation.files import left_out, score_folder
+from mbhelpers.evaluation.files import learned_from, left_out, score_folder
+from mbhelpers.files import told_apart
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.records import read_record
 
@@ -57,15 +58,16 @@ def compare_files(
     scores, paths, labels, skipped = score_folder(opened, images, known, threads=threads, progress=progress)
     times = latencies(opened)
     told = []
-    for path, predictor, mine, (median, spread) in zip(models, opened, scores, times, strict=True):
+    names = told_apart(models)
+    for name, path, predictor, mine, (median, spread) in zip(names, models, opened, scores, times, strict=True):
         result = evaluate(mine, labels, known)
-        line = {"model": path.name, "kind": predictor.kind, "bytes": path.stat().st_size}
+        line = {"model": name, "kind": predictor.kind, "bytes": path.stat().st_size}
         kept = ("n", "correct", "top1", "interval", "macro_f1", "macro_f1_interval", "calibration")
         line |= {key: result[key] for key in kept}
         line |= {
             "latency_ms": median,
             "latency_spread_ms": spread,
-            "warnings": left_out(skipped) + _warnings(predictor),
+            "warnings": left_out(skipped) + learned_from(predictor, images, paths) + _warnings(predictor),
         }
         if mine is not scores[0]:
             line["paired"] = compare(scores[0], mine, labels)

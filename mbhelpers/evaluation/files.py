@@ -11,7 +11,7 @@ from mbhelpers.data.class_names import few
 from mbhelpers.data.folder import Listing, fingerprint_of, list_images, no_image
 from mbhelpers.evaluation.answers import Answers, sureness
 from mbhelpers.evaluation.classification import align_labels, evaluate
-from mbhelpers.files import sha256
+from mbhelpers.files import read_json, sha256
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.inference.scoring import score_files, usable_cores
 
@@ -125,17 +125,29 @@ def left_out(skipped: list[tuple[str, str]]) -> list[str]:
     return [f"left out {len(skipped)} files: {listed}"] if skipped else []
 
 
-def _learned_from(predictor: Predictor, images: Listing, paths: np.ndarray) -> bool:
-    """Whether a model was made from a data set of these very images; the test part alone is another set."""
-    made = predictor.made.get("data", {})
-    if "fingerprint" not in made or len(paths) < sum(made.get("images", {}).values()):
-        return False
+def learned_from(predictor: Predictor, images: Listing, paths: np.ndarray) -> list[str]:
+    """A warning if a model learned from some of these images, by content.
+
+    `split.json` beside the file says which. Without it, only its whole data set is known again, by its fingerprint.
+    """
+    made, split = predictor.made.get("data", {}), predictor.path.with_name("split.json")
+    whole = "fingerprint" in made and len(paths) >= sum(made.get("images", {}).values())
+    if "fingerprint" not in made or not (split.is_file() or whole):
+        return []
     names = paths.tolist()
     parts = [names[k : k + 64] for k in range(0, len(names), 64)]  # one file is too little for a task of its own
     with ThreadPoolExecutor(usable_cores()) as pool:
         hashed = pool.map(lambda part: [sha256(images.root / name) for name in part], parts)
         hashes = [digest for part in hashed for digest in part]
-    return made["fingerprint"] == fingerprint_of([name.partition("/")[0] for name in names], hashes)
+    own = "its metrics.json has what it does on the test part, which it did not learn from"
+    if split.is_file():
+        parts_of = {sha: entry["part"] for sha, entry in read_json(split)["images"].items()}
+        known = sum(parts_of.get(digest) in ("train", "validation") for digest in hashes)
+        told = f"{known:,} of these {len(hashes):,} images are among those that the model learned from or was chosen by"
+        return [f"{told}, so this flatters it; {own}"] if known else []
+    if made["fingerprint"] == fingerprint_of([name.partition("/")[0] for name in names], hashes):
+        return [f"the model was trained on a part of these very images, so this flatters it; {own}"]
+    return []
 
 
 def _warnings(
@@ -148,11 +160,7 @@ def _warnings(
 ) -> list[str]:
     """What a reader of the result must know."""
     found = left_out(skipped)
-    if _learned_from(predictor, images, paths):
-        found.append(
-            "the model was trained on a part of these very images, so this is no measure of what it does on others; "
-            "its metrics.json has that, from the test part alone"
-        )
+    found += learned_from(predictor, images, paths)
     names = predictor.classes or images.classes
     if predictor.classes_assumed and (meant := better_order(scores, labels)):
         found.append(

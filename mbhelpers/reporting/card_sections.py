@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mbhelpers.data import catalog
-from mbhelpers.deployment.board_logs import Measured
+from mbhelpers.deployment.board_logs import Measured, check_macs
 from mbhelpers.deployment.boards import (
     Network,
     boards,
@@ -18,7 +18,7 @@ from mbhelpers.deployment.boards import (
 )
 from mbhelpers.deployment.footprint import KIB, Footprint, footprint
 from mbhelpers.deployment.latency import Latency, measure
-from mbhelpers.files import read_json
+from mbhelpers.files import read_json, sha256
 from mbhelpers.models.complexity import complexity
 from mbhelpers.reporting import plots
 from mbhelpers.reporting.card import PUBLISHED, measure_of, paired_sentence, summary_table
@@ -94,7 +94,13 @@ def _board(folder: Path, metrics: dict[str, Any], logs: Sequence[Measured]) -> t
     if model is None:
         absent = f"{INT8} is not kept here, so nothing was counted or timed; {metrics['made']['command']} makes it."
         return [Text(absent)], [Text(absent)]
+    if sha256(model) != metrics["sha256"].get(INT8):
+        raise ValueError(
+            f"{model} is not the file that {folder.name}'s metrics.json measured (its SHA-256 is another); get that "
+            "one back, or evaluate again with mbhelpers run"
+        )
     memory, macs = footprint(model), complexity(model).macs
+    check_macs(logs, macs)
     told: list[Block] = [Table(_memory_lines(memory, network, logs)), Picture(plot_live(memory), "Live activations")]
     told.append(
         Text(
@@ -109,7 +115,8 @@ def _board(folder: Path, metrics: dict[str, Any], logs: Sequence[Measured]) -> t
         Text(
             f"{macs / 1e6:,.1f} million multiply-accumulates an image. The time on this machine is the runtime's "
             f"alone, and of no board. {_published_for(network)}Estimates come from the published int8 rows of the "
-            "board; ± is the largest error on a row that was left out of the fit.",
+            "board; their ± is the largest error on a row that was left out of the fit, and is not known where the "
+            "network is smaller or larger than all of them.",
             "small",
         ),
     ]
@@ -154,11 +161,12 @@ def _latency_lines(
     for one in logs:
         if one.latency_ms is not None:
             runs = f", mean of {one.runs}" if one.runs else ""
-            found.append(line(one.board or "your board", f"{one.latency_ms:,.2f}", f"measured: {one.tool}{runs}"))
+            where = one.board or f"your board ({one.file})"
+            found.append(line(where, f"{one.latency_ms:,.2f}", f"measured: {one.tool}{runs}"))
     known = {card["board"] for card in published_latencies(network)}
     for board in (board for board in boards() if board not in known):
         guess = estimate(board, macs=macs, traffic=memory.traffic)
-        reach = f"± {100 * guess.worst_error:.0f} %" if guess.known else "smaller or larger than any published network"
+        reach = f"± {100 * guess.worst_error:.0f} %" if guess.known else "error unknown: outside the published networks"
         found.append(line(board, f"{guess.ms:,.0f}", f"estimated, {reach}"))
     for card in published_latencies(network):
         tool = card["runtime"] if card["runtime"][0].isalpha() else f"STM32Cube.AI {card['runtime']}"

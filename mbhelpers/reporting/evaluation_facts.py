@@ -58,11 +58,15 @@ def class_table(result: dict[str, Any]) -> list[dict[str, str]]:
             {"class": c["class"], "n": str(c["n"]), "top-1": str(c["correct"]), "top-5": str(c["correct5"])}
             for c in result["per_class"]
         ]
-    measures = ("precision", "recall", "f1")
+
+    def told(line: dict[str, Any], measure: str) -> str:
+        return f"{100 * line[measure]:.1f} % ({_percent(line[f'{measure}_interval'])})" if line["n"] else "-"
+
+    measures = {"precision": "precision", "recall": "recall", "F1": "f1"}
     return [
-        {"class": c["class"], "n": str(c["n"])}
-        | {m.replace("f1", "F1"): f"{100 * c[m]:.1f} % ({_percent(c[f'{m}_interval'])})" for m in measures}
-        for c in result["per_class"]
+        {"class": line["class"], "n": str(line["n"])}
+        | {name: told(line, measure) for name, measure in measures.items()}
+        for line in result["per_class"]
     ]
 
 

@@ -69,7 +69,8 @@ def run_folders(folders: Sequence[Path | str]) -> list[Path]:
             raise ValueError(
                 f"no folder at {folder}; pass that of a run, such as results/flowers/mobilenet_v2_0.35_128_tl"
             )
-        here = sorted(file.parent for file in folder.rglob("metrics.json"))
+        levels = ("", "*/", "*/*/", "*/*/*/")  # a run, a data set's, a folder of all runs, one of several such
+        here = sorted({file.parent for level in levels for file in folder.glob(f"{level}metrics.json")})
         if not here:
             raise ValueError(f"{folder} holds no metrics.json, so no evaluated run; `mbhelpers run ROW` makes one")
         found += [place for place in here if place not in found]

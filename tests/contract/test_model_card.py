@@ -33,7 +33,7 @@ def test_a_classifiers_card(tmp_path):
         "| published: STM32H7, STM32Cube.AI 8.1.0 | 406.9 KiB | 225.2 KiB |",
         "| STM32H747 | 99.50 | measured: STM32Cube.AI |",
         "| STM32H747I-DISCO, 1 CPU | 101.11 | published: STM32Cube.AI 8.1.0 |",
-        "| STM32MP135F-DK2 | 73 | estimated, smaller or larger than any published network |",
+        "| STM32MP135F-DK2 | 73 | estimated, error unknown: outside the published networks |",
         metrics["made"]["data"]["fingerprint"],
         metrics["made"]["command"],
         metrics["sha256"]["model_int8.tflite"],
@@ -42,7 +42,7 @@ def test_a_classifiers_card(tmp_path):
         assert piece in markdown
     assert "STM32H747I-DISCO | 1" not in markdown, "what is published is not estimated"
     assert (
-        page.read_text().count("<img") == markdown.count("![") == len(list((tmp_path / "card_figures").iterdir())) == 6
+        page.read_text().count("<img") == markdown.count("![") == len(list((tmp_path / "card_figures").iterdir())) == 7
     )
 
 
@@ -101,7 +101,11 @@ def test_the_command(tmp_path):
         (lambda folder: (folder / "metrics.json").unlink(), "holds no metrics.json"),
         (lambda folder: (folder / "metrics.json").write_text("{"), "is not valid JSON"),
         (lambda folder: (folder / "metrics.json").write_text('{"row": "flowers"}'), "lacks classes, float, int8"),
-        (lambda folder: (folder / "model_int8.tflite").write_text("nothing"), "is not a .tflite file"),
+        (lambda folder: (folder / "model_int8.tflite").write_text("nothing"), "is not the file that row"),
+        (
+            lambda folder: shutil.copy(FLOWERS.with_name("mobilenet_v2_0.35_128_tl") / "model_int8.tflite", folder),
+            "is not the file that row's metrics.json measured",
+        ),
         (shutil.rmtree, "no folder at"),
     ],
 )
@@ -121,3 +125,5 @@ def test_wrong_calls(tmp_path):
         write_card([FLOWERS], tmp_path / "card.pdf")
     with pytest.raises(ValueError, match="log is about one model; 7 runs"):
         write_card([RESULTS / "flowers"], tmp_path / "card.md", logs=[Measured("STM32Cube.AI", "x.log")])
+    with pytest.raises(ValueError, match=r"x\.log is of a network of 300,000,000 multiply-accumulates"):
+        write_card([FLOWERS], tmp_path / "card.md", logs=[Measured("STM32Cube.AI", "x.log", macs=300_000_000)])

@@ -2,10 +2,11 @@ import hashlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from mbhelpers.files import locked, read_json, replacing, sha256, write_json
+from mbhelpers.files import locked, read_json, replacing, sha256, told_apart, write_json
 
 
 def names(folder):
@@ -122,3 +123,17 @@ def test_a_second_process_waits_for_the_folder(tmp_path):
         assert other.poll() is None
     assert other.communicate(timeout=30)[0] == "inside\n"
     assert not list((tmp_path / "run").iterdir()), "no file is left behind"
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["x/m.tflite"], ["m.tflite"]),
+        (["x/a.tflite", "x/b.tflite"], ["a.tflite", "b.tflite"]),
+        (["x/m.tflite", "y/m.tflite"], ["x/m.tflite", "y/m.tflite"]),
+        (["x/1/m.tflite", "y/1/m.tflite", "y/2/m.tflite"], ["x/1/m.tflite", "y/1/m.tflite", "y/2/m.tflite"]),
+        (["x/m.tflite", "x/m.tflite"], ["m.tflite", "m.tflite"]),
+    ],
+)
+def test_paths_are_told_apart_by_the_shortest_ends(paths, names):
+    assert told_apart([Path(path) for path in paths]) == names

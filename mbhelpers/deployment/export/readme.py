@@ -62,7 +62,8 @@ are the same to the last bit, else 1 and how far they are apart. They were made 
 
 **STM32.** In STM32CubeMX add X-CUBE-AI (ST Edge AI Core) to the project and import `model.tflite`; the tool writes its
 own C code of the network, so `model_data.c` isn't needed. Its validation takes inputs and outputs of your own
-(`--valinput`, `--valoutput`): those of `vectors/`, saved as NumPy files.
+(`--valinput`, `--valoutput`): those of `vectors/`, as NumPy files:
+`np.save("x.npy", np.fromfile("x.bin", TYPE).reshape(SHAPE))`.
 
 **LiteRT for Microcontrollers.** Compile `model_data.c` with the project. The model needs {operator_count} operators:
 
@@ -76,7 +77,10 @@ a copy of their input, and the runtime's own tables come on top: start with twic
 Then write the picture into `interpreter.input(0)` and call `Invoke`. {micro}
 
 **Linux boards.** Run `infer.py`, or measure with LiteRT's own tool:
-`benchmark_model --graph=model.tflite --num_threads=2`.
+`benchmark_model --graph=model.tflite --num_threads=1`.
+
+**Ethos-U (i.MX 93 and others).** `mbhelpers npu model.tflite -o compiled` compiles the file for the NPU, and says which
+operators stay on the CPU.
 """
 
 
@@ -251,7 +255,7 @@ def _micro(told: dict[str, Any]) -> str:
         return "LiteRT has no reference kernel for one of\nits operators; microcontrollers may lack it too."
     return (
         "To test it, feed\n`vectors/*_input.bin` and compare with `vectors/*_reference_*.bin`: its plain kernels "
-        "follow the reference,\nthose optimized for a processor may be a step off."
+        "follow the reference,\nthose optimized for a processor may differ by some steps."
     )
 
 
