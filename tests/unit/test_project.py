@@ -55,6 +55,7 @@ LAYERS = [
         "cli_detect",
         "cli_onnx",
         "cli_weights",
+        "reporting.site",
         "training.sample_backbone",
     ),  # commands: nothing below imports them
 ]
