@@ -32,6 +32,8 @@ pre code { padding: 0; }
 .output_png img { display: block; margin: .8rem 0; }
 .output_html table { font-size: .88rem; font-variant-numeric: tabular-nums; }
 .cell.code_cell { margin: 1rem 0; }
+.dataframe { border: 0; }
+li, a { overflow-wrap: anywhere; }
 nav { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; margin: 1rem 0; font-size: .92rem; }
 a { color: #0a58a8; }
 .lessons { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1.5rem; padding: 0; }
@@ -66,6 +68,7 @@ def render(notebook: NotebookNode, address: Callable[[str], str]) -> Rendered:
         address: what a relative link of its text leads to on the site.
     """
     from nbconvert import HTMLExporter
+    from traitlets.config import Config
 
     states = notebook.metadata.get("widgets", {}).get(_STATES, {}).get("state", {})
     kept = [cell for cell in notebook.cells[1:] if not _DROPPED & set(cell.metadata.get("tags", []))]
@@ -78,7 +81,11 @@ def render(notebook: NotebookNode, address: Callable[[str], str]) -> Rendered:
     notebook.metadata.pop("widgets", None)
     # "basic" is the body alone: no styles, scripts or fonts, which other templates load from elsewhere.
     exporter = HTMLExporter(
-        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, exclude_anchor_links=True
+        config=Config({"CoalesceStreamsPreprocessor": {"enabled": True}}),  # of a progress bar, its end
+        template_name="basic",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        exclude_anchor_links=True,
     )
     body, _ = exporter.from_notebook_node(notebook)
     return Rendered(body.replace("<img src=", '<img alt="Figure" src='), _first_picture(kept))

@@ -18,6 +18,7 @@ SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # else cells out of sight are not in the page
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
+IDLE = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
 OUTPUT = ".jp-OutputArea-output"
 ENDED = """() => {
   const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.textContent);
@@ -94,9 +95,12 @@ def test_start_here_in_the_browser(chromium, server):
     page.set_default_timeout(60_000)
     page.goto(f"{server}lab/tree/{NAME}")
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+    # Told to run before the notebook has its kernel, JupyterLab asks for one.
+    page.locator(".jp-Toolbar-kernelName").get_by_text("Python 3").wait_for()
+    page.locator(IDLE).first.wait_for(state="attached")
+    page.locator(".lm-MenuBar-itemLabel").get_by_text("Run", exact=True).click()
     page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
-    page.wait_for_function(ENDED, timeout=300_000)
+    page.wait_for_function(ENDED, timeout=240_000)
 
     errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]').all_inner_texts()
     assert not errors, errors[0]
