@@ -92,7 +92,7 @@ def stop(process: subprocess.Popen) -> None:
 @pytest.mark.notebook
 def test_start_here_in_the_browser(chromium, server):
     page = chromium.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(90_000)
     page.goto(f"{server}lab/tree/{NAME}")
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     # Told to run before the notebook has its kernel, JupyterLab asks for one.
@@ -100,7 +100,7 @@ def test_start_here_in_the_browser(chromium, server):
     page.locator(IDLE).first.wait_for(state="attached")
     page.locator(".lm-MenuBar-itemLabel").get_by_text("Run", exact=True).click()
     page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
-    page.wait_for_function(ENDED, timeout=240_000)
+    page.wait_for_function(ENDED, timeout=400_000)
 
     errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]').all_inner_texts()
     assert not errors, errors[0]
