@@ -45,12 +45,13 @@ _METADATA = {
 }
 # Colab's TensorFlow stays, which fits its GPU and what else is there; else pip replaces it to get the newest onnx.
 _INSTALL = f"""# Installs the helpers on Google Colab, beside its own TensorFlow; does nothing elsewhere.
+import importlib.metadata
 import importlib.util
 import sys
-from importlib.metadata import version
 
 if "google.colab" in sys.modules and importlib.util.find_spec("mbhelpers") is None:
-    %pip install -q "mbhelpers{{extras}} @ git+{REPOSITORY}@{BRANCH}" "tensorflow=={{{{version('tensorflow')}}}}\""""
+    kept = "tensorflow==" + importlib.metadata.version("tensorflow")
+    %pip install -q "mbhelpers{{extras}} @ git+{REPOSITORY}@{BRANCH}" {{{{kept}}}}"""
 _EXTRAS = {"41_footprint_and_latency": "[npu]"}  # what a notebook needs besides
 _GENERATED = {1: "header", 3: "install"}  # place and tag of the generated cells
 # A line magic or shell line; a `% b` that continues an expression has a space after the sign.
