@@ -1,6 +1,7 @@
 # make demo       set up, then the main job on the embedded sample; leaves runs/demo/report.html
 # make test       set up, then all checks and tests
 # make lab        JupyterLab on the notebooks
+# make site       set up, then the notebooks executed on drawn data as a website: site/index.html (about 20 minutes)
 # make lint       the fast checks alone
 # make format     mend what a tool can mend, notebooks' generated parts too
 # make clean      remove what set-up made; data/ and runs/ stay
@@ -11,7 +12,7 @@ STAMP  := $(VENV)/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test lint format notebooks lab clean
+.PHONY: help install demo test site environments lint format notebooks lab clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -32,6 +33,13 @@ test: lint
 	rm -rf runs/smoke
 	MBHELPERS_SMOKE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 --dist loadgroup
 
+site: install
+	$(BIN)/python -m mbhelpers.reporting.site
+
+# The lowest versions that pyproject.toml allows, and beside those that Colab has; takes minutes and gigabytes.
+environments:
+	PYTHON=$(PYTHON) tests/environments.sh
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,5 +59,5 @@ lab: install
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -36,18 +36,22 @@ SHARED_PARAMETERS = ("row", "data_dir", "weights", "out_dir", "seed", "smoke")
 MAX_CODE_LINES = 15
 """Longest code cell, not counting blank lines and comments."""
 
+_COLAB = "https://colab.research.google.com"
 _NAME = re.compile(r"\d\d_\w+\.ipynb")
 _BEGIN, _END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-_INSTALL = f"""# Installs the helpers on Google Colab; does nothing elsewhere.
+# Colab's TensorFlow stays, which fits its GPU and what else is there; else pip replaces it to get the newest onnx.
+_INSTALL = f"""# Installs the helpers on Google Colab, beside its own TensorFlow; does nothing elsewhere.
+import importlib.metadata
 import importlib.util
 import sys
 
 if "google.colab" in sys.modules and importlib.util.find_spec("mbhelpers") is None:
-    %pip install -q "mbhelpers{{extras}} @ git+{REPOSITORY}@{BRANCH}\""""
+    kept = "tensorflow==" + importlib.metadata.version("tensorflow")
+    %pip install -q "mbhelpers{{extras}} @ git+{REPOSITORY}@{BRANCH}" {{{{kept}}}}"""
 _EXTRAS = {"41_footprint_and_latency": "[npu]"}  # what a notebook needs besides
 _GENERATED = {1: "header", 3: "install"}  # place and tag of the generated cells
 # A line magic or shell line; a `% b` that continues an expression has a space after the sign.
@@ -75,6 +79,12 @@ def contents(folder: Path) -> list[Lesson]:
         ValueError: one is no valid notebook.
     """
     return [_lesson(path) for path in sorted(folder.glob("*.ipynb")) if _NAME.fullmatch(path.name)]
+
+
+def colab_address(lesson: Lesson) -> str:
+    """Where Google Colab opens a lesson from the published repository."""
+    repository = REPOSITORY.removeprefix("https://github.com/")
+    return f"{_COLAB}/github/{repository}/blob/{BRANCH}/{_label(lesson.path)}"
 
 
 def parameter_defaults(notebook: Path) -> dict[str, Any]:
@@ -278,10 +288,8 @@ def _header(lesson: Lesson, lessons: list[Lesson], readme: Path) -> str:
     links = [f"Previous: [{other.title}]({other.path.name})" for other in lessons[max(place - 1, 0) : place]]
     links += [f"[Contents]({_relative(readme, lesson.path.parent)})"]
     links += [f"Next: [{other.title}]({other.path.name})" for other in lessons[place + 1 : place + 2]]
-    colab = "https://colab.research.google.com"
-    repository = REPOSITORY.removeprefix("https://github.com/")
-    address = f"{colab}/github/{repository}/blob/{BRANCH}/{_label(lesson.path)}"
-    return f"[![Open in Colab]({colab}/assets/colab-badge.svg)]({address})\n\n{' | '.join(links)}"
+    badge = f"[![Open in Colab]({_COLAB}/assets/colab-badge.svg)]({colab_address(lesson)})"
+    return f"{badge}\n\n{' | '.join(links)}"
 
 
 def _relative(path: Path, start: Path) -> str:

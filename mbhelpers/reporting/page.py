@@ -80,19 +80,20 @@ def picture(figure: "Figure", title: str) -> str:
     return f'<figure><img{kind} alt="{html.escape(title)}" src="{source}"></figure>'
 
 
-def write_page(path: Path, title: str, body: Iterable[str]) -> Path:
+def write_page(path: Path, title: str, body: Iterable[str], *, style: str = "") -> Path:
     """Write the page, whole or not at all.
 
     Args:
         path: the HTML file.
         title: its heading, plain text.
         body: pieces of HTML, from `paragraph`, `table`, `picture` and the like.
+        style: CSS of this page, after the common one.
     """
     named = html.escape(title)
     content = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{named}</title><style>{_STYLE}</style></head><body>\n<h1>{named}</h1>\n" + "\n".join(body)
+        f"<title>{named}</title><style>{_STYLE}{style}</style></head><body>\n<h1>{named}</h1>\n" + "\n".join(body)
     )
     with replacing(path) as temporary:
         temporary.write_text(content + "</body></html>\n", encoding="utf-8")

@@ -56,6 +56,7 @@ LAYERS = [
         "cli_evaluate",
         "cli_onnx",
         "cli_weights",
+        "reporting.site",
         "training.sample_backbone",
     ),  # commands: nothing below imports them
 ]
