@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mbhelpers import cli_data, cli_deploy, cli_detect, cli_onnx, cli_weights, settings
+from mbhelpers import cli_batch, cli_data, cli_deploy, cli_detect, cli_onnx, cli_weights, settings
 
 app = typer.Typer(
     help="From dataset to a quantized MobileNet with numbers one can trust.",
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_weights.app, name="weights")
 app.add_typer(cli_onnx.app, name="onnx")
+app.command()(cli_batch.rerun)
 app.command()(cli_detect.detect)
 app.command()(cli_detect.evaluate_detections)
 for verb in (cli_deploy.footprint, cli_deploy.latency, cli_deploy.npu, cli_deploy.deploy, cli_deploy.card):

@@ -1,6 +1,5 @@
 """Top-1 and top-5 of a model file on ImageNet, among all its classes, whatever part of the images is there."""
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from mbhelpers import settings
 from mbhelpers.data.imagenet import CLASSES, ImageNet, class_names, development_kit, wnids
 from mbhelpers.evaluation.intervals import wilson
 from mbhelpers.inference.predictor import Predictor
@@ -138,7 +138,7 @@ def _decoded(files: Sequence[Path], preprocessing: Preprocessing) -> Iterator[li
 
     lots = [files[k : k + _AT_ONCE] for k in range(0, len(files), _AT_ONCE)]
     # Pillow decodes without the interpreter's lock
-    with ThreadPoolExecutor(min(8, max(2, os.cpu_count() or 1))) as pool:
+    with ThreadPoolExecutor(min(8, max(2, settings.threads()))) as pool:
         ahead = pool.map(load, lots[0] if lots else [])
         for following in [*lots[1:], []]:
             ready, ahead = list(ahead), pool.map(load, following)
