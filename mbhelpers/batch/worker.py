@@ -34,7 +34,10 @@ def work(job: Job, out: Path) -> None:
         if job.split_of:
             take_split(job, out)
         if job.kind == "nothing":
-            write_json(files.output, {})
+            time.sleep(job.parameters.get("seconds", 0))
+            if "error" in job.parameters:
+                raise ValueError(job.parameters["error"])
+            write_json(files.output, job.parameters)
         elif job.kind == "stages":
             from mbhelpers.runs import open_run
             from mbhelpers.stages import run_row
