@@ -134,7 +134,19 @@ def test_only_settings_reads_the_environment():
     assert set(readers) == {"settings"}, f"move it to settings.py: {readers}"
 
 
-LIGHT = (*LAYERS[0], "data", "evaluation", "deployment", "reporting", "batch", "cli", "cli_batch", "cli_data", "cli_deploy", "cli_weights")
+LIGHT = (
+    *LAYERS[0],
+    "data",
+    "evaluation",
+    "deployment",
+    "reporting",
+    "batch",
+    "cli",
+    "cli_batch",
+    "cli_data",
+    "cli_deploy",
+    "cli_weights",
+)
 LIGHT_MODULES = ("quantization.calibration", "models.weights", "training.recipes", "stages", "notebooks")
 
 
