@@ -20,6 +20,7 @@ app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_weights.app, name="weights")
 app.add_typer(cli_onnx.app, name="onnx")
 app.command()(cli_batch.rerun)
+app.command()(cli_batch.compare_grids)
 app.command()(cli_detect.detect)
 app.command()(cli_detect.evaluate_detections)
 for verb in (cli_deploy.footprint, cli_deploy.latency, cli_deploy.npu, cli_deploy.deploy, cli_deploy.card):

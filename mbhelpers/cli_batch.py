@@ -123,3 +123,27 @@ def _print_summary(summary: "Summary", out: Path) -> None:
         print(f"memory of a worker and its kernel: at most {summary.peaks[most]:,.0f} MiB ({most})")
     print(f"{summary.made} jobs were run" if summary.made else "nothing was left to do")
     print(*summary.written, sep="\n")
+
+
+def compare_grids(
+    first: Annotated[Path, typer.Argument(help="The folder of a batch, such as runs/sample.")],
+    second: Annotated[Path, typer.Argument(help="That of another.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare the rows of two batches: what changed, and whether by more than chance would."""
+    from mbhelpers.batch.compare import compare_grids as compared
+
+    found = compared(first, second)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for line in found:
+        if line["kind"] == "missing":
+            print(f"{line['row']:48} {line['how']}")
+            continue
+        span = "" if line["interval"] is None else " ({:+.1f} to {:+.1f})".format(*line["interval"])
+        verdict = "changed" if line["changed"] else "no change that chance would not explain"
+        print(
+            f"{line['row']:48} {line['kind']:5} {line['first']:.1f} to {line['second']:.1f} %, "
+            f"{line['difference']:+.1f} points{span}, {line['how']}: {verdict}"
+        )

@@ -198,3 +198,18 @@ def read_table(path: Path) -> list[dict[str, Any]]:
 
 def _number(text: str) -> float | int | None:
     return None if not text else int(text) if text.isdigit() else float(text)
+
+
+def comparable(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What `metrics.json` says of a row, less times and the hashes of files that hold them.
+
+    Of one seed, data and thread count, `mbhelpers run` and a batch give the same.
+    """
+    kept = {key: value for key, value in metrics.items() if key not in ("sha256", "sizes")}
+    made = {key: value for key, value in metrics["made"].items() if key != "training_seconds"}
+    return kept | {"made": {key: _without_hashes(value) for key, value in made.items()}}
+
+
+def _without_hashes(value: Any) -> Any:
+    """A teacher's and a start's file hold times too."""
+    return {key: one for key, one in value.items() if key != "sha256"} if isinstance(value, dict) else value

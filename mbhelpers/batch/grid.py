@@ -11,8 +11,8 @@
     overrides:
       - {rows: "*_224_*", formats: [int8, onnx]}
 
-`products` multiplies out, `rows` adds single ones. `settings`, `formats`, `notebooks` and `parameters` hold for every
-row; an override changes them for the rows whose names match its pattern, later ones win. Paths are meant from the
+`products` multiplies out, `rows` adds single ones. `settings`, `execute`, `formats`, `notebooks` and `parameters` hold
+for every row; an override changes them for the rows whose names match its pattern, later ones win. Paths are meant from the
 grid's folder. The data set `imagenet` stands for published ImageNet weights, which are measured and not trained;
 detectors and ImageNet rows have no variants.
 """
@@ -35,10 +35,13 @@ IMAGENET = "imagenet"
 FORMATS = ("int8", "int8_per_tensor", "qat", "onnx")
 """What a trained classifier may become; each has a notebook."""
 
+EXECUTE = ("notebooks", "stages")
+"""How a row is made: through its notebooks, or by `mbhelpers run`'s stages alone, which is quicker."""
+
 _SETTINGS = ("data_dir", "weights", "seed", "smoke", "recipe")
-_CHANGES = (*_SETTINGS, "formats", "notebooks", "parameters")
+_CHANGES = (*_SETTINGS, "execute", "formats", "notebooks", "parameters")
 _AXES = ("datasets", "architectures", "widths", "resolutions", "variants")
-_TOP = ("settings", "products", "rows", "formats", "notebooks", "parameters", "overrides")
+_TOP = ("settings", "products", "rows", "execute", "formats", "notebooks", "parameters", "overrides")
 _NAMES = (settings.SAMPLE, "imagenet", "none")  # of data and weights, which are no paths
 
 
@@ -54,6 +57,7 @@ class GridRow:
         seed: likewise.
         smoke: likewise; never None.
         recipe: likewise.
+        execute: a name from `EXECUTE`.
         formats: names from `FORMATS`.
         notebooks: notebooks besides those that the row goes through anyway, without `.ipynb`.
         parameters: by notebook, values for parameters that only it has.
@@ -66,6 +70,7 @@ class GridRow:
     seed: int = settings.DEFAULT_SEED
     smoke: bool = False
     recipe: str = "ours"
+    execute: str = "notebooks"
     formats: tuple[str, ...] = ("int8",)
     notebooks: tuple[str, ...] = ()
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -121,7 +126,7 @@ def make_grid(content: Any, name: str = "grid", folder: Path | None = None) -> G
     """
     found = _keys(content, _TOP, f"grid {name}")
     given = _keys(found.get("settings") or {}, _SETTINGS, "settings")
-    shared = given | {key: found[key] for key in ("formats", "notebooks", "parameters") if key in found}
+    shared = given | {key: found[key] for key in ("execute", "formats", "notebooks", "parameters") if key in found}
     overrides = [_keys(one, ("rows", *_CHANGES), "overrides") for one in _list(found, "overrides")]
     names = [made for block in _list(found, "products") for made in _multiplied(block)]
     names += [str(row) for row in _list(found, "rows")]
@@ -189,19 +194,21 @@ def _changed(row: GridRow, changes: dict[str, Any], where: str, folder: Path | N
         elif key == "parameters":
             new[key] = _merged(row.parameters, value)
         else:
-            wanted = {"seed": int, "smoke": bool, "recipe": str}[key]
+            wanted = {"seed": int, "smoke": bool, "recipe": str, "execute": str}[key]
             if not isinstance(value, wanted) or (key == "seed" and isinstance(value, bool)):
                 raise ValueError(f"{where}: {key} is {value!r}; give {_KIND[key]}")
             new[key] = value
     made = replace(row, **new)
     if made.recipe not in RECIPES_OF:
         raise ValueError(f"{where}: unknown recipe {made.recipe!r}; choose from {', '.join(RECIPES_OF)}")
+    if made.execute not in EXECUTE:
+        raise ValueError(f"{where}: unknown way to execute {made.execute!r}; choose from {', '.join(EXECUTE)}")
     if strange := [name for name in made.formats if name not in FORMATS]:
         raise ValueError(f"{where}: unknown format {strange[0]!r}; choose from {', '.join(FORMATS)}")
     return made
 
 
-_KIND = {"seed": "a whole number", "smoke": "true or false", "recipe": f"one of {', '.join(RECIPES_OF)}"}
+_KIND = {"seed": "a whole number", "smoke": "true or false", "recipe": "a name", "execute": "a name"}
 
 
 def _merged(held: dict[str, dict[str, Any]], value: Any) -> dict[str, dict[str, Any]]:

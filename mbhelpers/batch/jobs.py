@@ -7,8 +7,8 @@ from typing import Any
 from mbhelpers.files import read_json, write_json
 
 KINDS = ("notebook", "stages", "nothing")
-"""A notebook is executed; stages are `stages.run_row`, for recipes that no notebook takes; nothing waits for its
-parameter `seconds`, then raises its `error` if it has one: for measuring what a batch itself costs, and for trying one."""
+"""A notebook is executed; stages are `stages.run_row`, where no notebook is wanted; nothing waits for its parameter
+`seconds`, then raises its `error` if it has one, for measuring what a batch itself costs, and for trying one."""
 
 STATES = ("done", "failed", "late", "lost")
 """How an attempt may end: the job is made, it raised, it ran past its time, its process or machine died."""

@@ -6,7 +6,7 @@
 | classifiers | 21, 22 or 23 by their variant, one for each format, 40, and what `notebooks` adds |
 | detectors | 51, 52 |
 | imagenet | 24 |
-| classifiers with a published recipe | no notebook: those teach ours; all stages run, as in `mbhelpers run` |
+| rows with a published recipe, or `execute: stages` | none: all stages run, as in `mbhelpers run` |
 
 Formats: int8 is 30, int8_per_tensor 31, qat 32, onnx 33. A row waits for the rows that its recipe starts from or learns
 from, if the grid has them; if not, it makes them itself.
@@ -85,7 +85,7 @@ def _data_jobs(grid: Grid) -> dict[tuple[Any, ...], Job]:
     for row in grid.rows:
         key = _data_key(row)
         notebook = DATA_NOTEBOOKS.get(row.row.dataset)
-        if row.is_imagenet or notebook is None or key in jobs:
+        if row.is_imagenet or row.execute == "stages" or notebook is None or key in jobs:
             continue
         taken = sum(job.row == row.row.dataset for job in jobs.values())
         place = row.row.dataset if not taken else f"{row.row.dataset}/data_{taken + 1}"
@@ -96,9 +96,13 @@ def _data_jobs(grid: Grid) -> dict[tuple[Any, ...], Job]:
 
 def _row_jobs(row: GridRow, data: Job | None) -> list[Job]:
     """The jobs of a row, each behind the one before, the one that trains first."""
-    if row.recipe != "ours":
+    if row.recipe != "ours" or row.execute == "stages":
+        if row.is_imagenet:
+            raise ValueError(f"{row.name} is measured by a notebook: leave execute and recipe out")
         if row.formats != ("int8",) or row.notebooks:
-            raise ValueError(f"{row.name}: the notebooks teach our recipe; with recipe {row.recipe} leave formats out")
+            raise ValueError(
+                f"{row.name} goes through no notebook (those teach our recipe): leave formats and notebooks out"
+            )
         names = ["stages"]
     else:
         names = [*_notebooks(row), *row.notebooks]

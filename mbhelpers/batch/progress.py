@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from mbhelpers.batch.jobs import Job, last_outcome
 from mbhelpers.batch.schedule import Progress
@@ -29,15 +29,25 @@ class Show:
         out: its folder.
         workers: jobs at a time, for the time left.
         live: a table that is drawn anew; plain lines if not. Asks the terminal if not given.
+        stream: where to; standard error if not given.
     """
 
-    def __init__(self, jobs: Sequence[Job], out: Path, workers: int, *, live: bool | None = None):
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        out: Path,
+        workers: int,
+        *,
+        live: bool | None = None,
+        stream: TextIO | None = None,
+    ):
         self._jobs, self._out, self._workers = jobs, out, workers
         self._began: dict[str, float] = {}
         self._before = {job.name: found.seconds for job in jobs if (found := last_outcome(job, out))}
         self._start = time.monotonic()
-        wanted = sys.stderr.isatty() if live is None else live
-        self._live = _live_display() if wanted else None
+        self._stream = stream or sys.stderr
+        wanted = self._stream.isatty() if live is None else live
+        self._live = _live_display(self._stream) if wanted else None
 
     def __enter__(self) -> "Show":
         if self._live:
@@ -57,7 +67,7 @@ class Show:
         if self._live:
             self._live.update(self._table(progress), refresh=job is None)
         elif job is not None:
-            print(self._line(progress, job), file=sys.stderr, flush=True)
+            print(self._line(progress, job), file=self._stream, flush=True)
 
     def seconds_left(self, progress: Progress) -> float | None:
         """Of what is left, by what such steps took so far here or in an earlier call; None before one was done."""
@@ -146,8 +156,8 @@ def minutes(seconds: float) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
 
 
-def _live_display() -> "Live":
+def _live_display(stream: TextIO) -> "Live":
     from rich.console import Console
     from rich.live import Live
 
-    return Live(console=Console(file=sys.stderr), auto_refresh=False, transient=True)
+    return Live(console=Console(file=stream), auto_refresh=False, transient=True)

@@ -69,8 +69,14 @@ SHIPPED = sorted((settings.project_folder() / "grids").glob("*.yaml"))
         ({"rows": [TL], "notebooks": ["41_footprint"]}, "no notebook '41_footprint'; choose from 00_", "half a name"),
         (
             {"rows": [TL], "settings": {"recipe": "st"}, "formats": ["int8", "onnx"]},
-            "the notebooks teach our recipe",
+            "goes through no notebook (those teach our recipe)",
             "a published recipe has no notebooks",
+        ),
+        ({"rows": [TL], "execute": "fast"}, "unknown way to execute 'fast'; choose from notebooks, stages", "name"),
+        (
+            {"rows": ["imagenet/mobilenet_v2_1.0_224"], "execute": "stages"},
+            "is measured by a notebook",
+            "ImageNet rows have no stages",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 30 else "",
