@@ -84,8 +84,8 @@ def _line(row: str, jobs: list[Job], out: Path) -> dict[str, Any]:
     folder = out / row
     if (folder / "metrics.json").is_file():
         line |= _measured(folder)
-    elif (folder / "accuracy.json").is_file():
-        line |= _measured_on_imagenet(row, folder)
+    elif kept := sorted(folder.glob("imagenet/*/accuracy.json")):
+        line |= _measured_on_imagenet(row, kept[0].parent)
     return line
 
 
@@ -160,11 +160,14 @@ def write_table(out: Path, lines: list[dict[str, Any]]) -> tuple[Path, ...]:
 
         write_card(folders, out / "card.html", out / "card.md")
     if out / "table.png" in wanted:
+        import matplotlib.pyplot as plt
+
         from mbhelpers.reporting.batch_plots import plot_batch
 
         figure = plot_batch(lines)
         with replacing(out / "table.png") as temporary:
             figure.savefig(temporary, dpi=150)
+        plt.close(figure)  # or a notebook would show it
     with replacing(table) as temporary:  # the last, so that it stands for all of them
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return tuple(wanted)

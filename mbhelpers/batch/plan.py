@@ -141,10 +141,12 @@ def _parameters(row: GridRow, notebook: str) -> dict[str, Any]:
     if unknown := [name for name in own if name not in defaults or name in SHARED_PARAMETERS]:
         known = ", ".join(name for name in defaults if name not in SHARED_PARAMETERS) or "none of its own"
         raise ValueError(f"{notebook} has no parameter {', '.join(unknown)} to set here; choose from {known}")
-    values = {"row": row.name, "data_dir": row.data_dir, "weights": _weights(row), "out_dir": "."}
-    values |= {"seed": row.seed, "smoke": row.smoke}  # type: ignore[dict-item]
+    values: dict[str, Any] = {"row": row.name, "data_dir": row.data_dir, "weights": _weights(row), "out_dir": "."}
+    values |= {"seed": row.seed, "smoke": row.smoke}
     if row.is_imagenet:
-        values |= {"architecture": row.row.architecture, "alpha": row.row.alpha, "resolution": row.row.resolution}  # type: ignore[dict-item]
+        # Its files get names from the weights, so each row has a folder of its own to find them in.
+        values |= {"out_dir": row.name, "architecture": row.row.architecture}
+        values |= {"alpha": row.row.alpha, "resolution": row.row.resolution}
     return {name: value for name, value in values.items() if name in defaults} | own
 
 

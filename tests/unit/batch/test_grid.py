@@ -144,7 +144,7 @@ def test_a_published_recipe_runs_the_stages():
 
 def test_imagenet_rows_are_measured():
     [job] = plan_jobs(make_grid({"rows": ["imagenet/mobilenet_v2_1.4_224"], "settings": {"smoke": True}}))
-    told = {"architecture": "mobilenet_v2", "alpha": 1.4, "resolution": 224, "out_dir": ".", "smoke": True}
+    told = {"architecture": "mobilenet_v2", "alpha": 1.4, "resolution": 224, "out_dir": "imagenet/mobilenet_v2_1.4_224"}
     assert job.notebook == "24_imagenet_weights.ipynb"
     assert told.items() <= job.parameters.items()
 
