@@ -92,7 +92,9 @@ def _engine(name: str, address: str | None, workers: int | None, threads: int | 
 def _print_jobs(jobs: "list[Job]", out: Path, as_json: bool) -> None:
     from mbhelpers.batch.jobs import is_done
 
-    listed = [{"job": job.name, "done": is_done(job, out), "after": list(job.after)} for job in jobs]
+    listed: list[dict[str, Any]] = [
+        {"job": job.name, "done": is_done(job, out), "after": list(job.after)} for job in jobs
+    ]
     if as_json:
         print(json.dumps(listed, indent=1))
         return

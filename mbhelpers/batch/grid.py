@@ -12,8 +12,8 @@
       - {rows: "*_224_*", formats: [int8, onnx]}
 
 `products` multiplies out, `rows` adds single ones. `settings`, `execute`, `formats`, `notebooks` and `parameters` hold
-for every row; an override changes them for the rows whose names match its pattern, later ones win. Paths are meant from the
-grid's folder. The data set `imagenet` stands for published ImageNet weights, which are measured and not trained;
+for every row; an override changes them for the rows whose names match its pattern, later ones win. Paths are meant from
+the grid's folder. The data set `imagenet` stands for published ImageNet weights, which are measured and not trained;
 detectors and ImageNet rows have no variants.
 """
 

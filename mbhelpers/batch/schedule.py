@@ -15,13 +15,11 @@ LOST_AT_MOST = 5
 
 
 class Engine(Protocol):
-    """What runs jobs.
+    """What runs jobs."""
 
-    Attributes:
-        capacity: jobs that it takes at a time.
-    """
-
-    capacity: int
+    @property
+    def capacity(self) -> int:
+        """Jobs that it takes at a time."""
 
     def submit(self, job: Job, attempt: int) -> Hashable:
         """Start a job; gives a handle, which `wait` takes."""

@@ -56,12 +56,8 @@ def test_jobs_are_neither_lost_nor_doubled(tmp_path):
     assert 0 < len(written), "something was made before the last call"
     subprocess.run(command, check=True)
     assert all(is_done(job, tmp_path) for job in jobs)
-    assert all(
-        files_of(job, tmp_path).output.stat().st_mtime_ns == when
-        for name, when in written.items()
-        for job in jobs
-        if job.name == name
-    )
+    now = {job.name: files_of(job, tmp_path).output.stat().st_mtime_ns for job in jobs}
+    assert written.items() <= now.items(), "what was there stayed"
     assert not list(tmp_path.rglob(".*"))
 
 
@@ -74,13 +70,14 @@ def untimed(table: Path) -> list[dict]:
 def test_a_grid_killed_ten_times_gives_the_same_table(tmp_path):
     grid = tmp_path / "small.yaml"
     rows = "[flowers/mobilenet_v2_0.35_64_tl, flowers/mobilenet_v2_0.35_64_fft]"
-    sizes = "{30_int8_tflite: {calibration_sizes: [1, 10]}}"
     settings = "{data_dir: sample, weights: sample, smoke: true}"
-    grid.write_text(f"settings: {settings}\nrows: {rows}\nparameters: {sizes}\n", encoding="utf-8")
+    quick = "[{rows: '*_fft', execute: stages}]"
+    text = f"settings: {settings}\nrows: {rows}\noverrides: {quick}\n"
+    grid.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "mbhelpers.cli", "rerun", str(grid), "--out"]
     rng, kills = random.Random(11), 0
     while kills < 10:
-        ended = kill_at([*command, str(tmp_path / "killed")], rng.uniform(3, 25))
+        ended = kill_at([*command, str(tmp_path / "killed")], rng.uniform(4, 40))
         kills += not ended
         if ended:
             break
