@@ -5,9 +5,9 @@
     .venv/bin/python benchmarks/batch.py speed
 
 Overhead: 125, 250, 500 and 1,000 rows of one job that does nothing, through each engine with as many workers as cores,
-no kernel. Each job still has its process, since that is what a row costs. Seconds a row, and the slope and R2 of a straight
-line through the four: were something quadratic, the line would not fit. Ray is measured where it is installed, on a
-cluster that is started before the clock.
+no kernel. Each job still has its process, since that is what a row costs. Seconds a row, and the slope and R2 of a
+straight line through the four: were something quadratic, the line would not fit. Ray is measured where it is installed,
+on a cluster that is started before the clock.
 
 Speed: `grids/sample.yaml` from nothing into a new folder, once with one worker limited to one thread, once with two workers
 of one thread each, once with one worker that may take all cores; seconds from the first job to the last, card left out.

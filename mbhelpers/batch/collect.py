@@ -138,10 +138,15 @@ def _footprint(folder: Path) -> dict[str, float]:
     return {"flash_kib": round(memory.flash / KIB, 2), "ram_kib": round(memory.ram / KIB, 2)}
 
 
-def write_table(out: Path, lines: list[dict[str, Any]]) -> tuple[Path, ...]:
+def write_table(out: Path, lines: list[dict[str, Any]], *, card: bool = True) -> tuple[Path, ...]:
     """Write `table.csv`, a figure of it, and the card of the rows that were trained.
 
     Nothing is written again that would come out the same.
+
+    Args:
+        out: the batch's folder.
+        lines: of the table.
+        card: whether to write the card, which takes longest.
 
     Returns:
         The files that are there now.
@@ -149,7 +154,7 @@ def write_table(out: Path, lines: list[dict[str, Any]]) -> tuple[Path, ...]:
     table = out / "table.csv"
     text = _csv(lines)
     before = table.read_text(encoding="utf-8") if table.is_file() else ""
-    folders = [out / line["row"] for line in lines if (out / line["row"] / "metrics.json").is_file()]
+    folders = [out / line["row"] for line in lines if (out / line["row"] / "metrics.json").is_file() and card]
     wanted = [table]
     wanted += [out / "table.png"] if any(line["int8"] is not None for line in lines) else []
     wanted += [out / "card.html", out / "card.md"] if folders else []

@@ -7,7 +7,7 @@ from typing import Any
 from mbhelpers.files import read_json, write_json
 
 KINDS = ("notebook", "stages", "nothing")
-"""A notebook is executed; stages are `stages.run_row`, where no notebook is wanted; nothing waits for its parameter
+"""A notebook is executed; stages are those of a row, where no notebook is wanted; nothing waits for its parameter
 `seconds`, then raises its `error` if it has one, for measuring what a batch itself costs, and for trying one."""
 
 STATES = ("done", "failed", "late", "lost")

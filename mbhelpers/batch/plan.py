@@ -6,7 +6,7 @@
 | classifiers | 21, 22 or 23 by their variant, one for each format, 40, and what `notebooks` adds |
 | detectors | 51, 52 |
 | imagenet | 24 |
-| rows with a published recipe, or `execute: stages` | none: all stages run, as in `mbhelpers run` |
+| rows with a published recipe, or `execute: stages` | none: the stages of `mbhelpers run`, but for its report |
 
 Formats: int8 is 30, int8_per_tensor 31, qat 32, onnx 33. A row waits for the rows that its recipe starts from or learns
 from, if the grid has them; if not, it makes them itself.

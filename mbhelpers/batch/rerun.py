@@ -44,6 +44,7 @@ def rerun(
     engine: Callable[[Path], Engine],
     *,
     retries: int = 1,
+    card: bool = True,
     tell: Callable[[Progress, Job | None], None] = lambda progress, job: None,
 ) -> Summary:
     """Make all rows of a grid that are not made yet, and gather them.
@@ -53,6 +54,7 @@ def rerun(
         out: the batch's folder; the rows' folders lie in it.
         engine: makes the engine for that folder; not called where nothing is left to do.
         retries: attempts behind the first.
+        card: write the card too, for which every model's latency is measured.
         tell: as `run_jobs` takes it.
 
     Raises:
@@ -64,7 +66,7 @@ def rerun(
     with locked(out):  # a second call waits, and then finds everything made
         hold(grid, jobs, out)
         progress = run_jobs(jobs, _Late(engine, out), out, retries=retries, tell=tell)
-        return _summary(jobs, out, progress)
+        return _summary(jobs, out, progress, card)
 
 
 def hold(grid: Grid, jobs: list[Job], out: Path) -> None:
@@ -118,7 +120,7 @@ class _Late:
             self._engine.stop()
 
 
-def _summary(jobs: list[Job], out: Path, progress: Progress) -> Summary:
+def _summary(jobs: list[Job], out: Path, progress: Progress, card: bool) -> Summary:
     """Gather what is there, and write it."""
     lines = collect(out)
     failures = []
@@ -131,4 +133,4 @@ def _summary(jobs: list[Job], out: Path, progress: Progress) -> Summary:
     for job in jobs:
         if job.name in progress.peaks:
             peaks[job.step] = max(peaks.get(job.step, 0.0), progress.peaks[job.name])
-    return Summary(lines, failures, skipped, len(progress.seconds), write_table(out, lines), peaks)
+    return Summary(lines, failures, skipped, len(progress.seconds), write_table(out, lines, card=card), peaks)

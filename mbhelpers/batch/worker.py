@@ -40,9 +40,9 @@ def work(job: Job, out: Path) -> None:
             write_json(files.output, job.parameters)
         elif job.kind == "stages":
             from mbhelpers.runs import open_run
-            from mbhelpers.stages import run_row
+            from mbhelpers.stages import evaluate
 
-            run_row(open_run(out_dir=out, **job.parameters))
+            evaluate(open_run(out_dir=out, **job.parameters))  # which makes what comes before it
             write_json(files.output, {"row": job.row})
         else:
             from mbhelpers.notebooks import execute
