@@ -9,9 +9,9 @@ no kernel. Each job still has its process, since that is what a row costs. Secon
 straight line through the four: were something quadratic, the line would not fit. Ray is measured where it is installed,
 on a cluster that is started before the clock.
 
-Speed: `grids/sample.yaml` from nothing into a new folder, once with one worker limited to one thread, once with two workers
-of one thread each, once with one worker that may take all cores; seconds from the first job to the last, card left out.
-`load_before` is the machine's load a minute before each; over 0.5 the figures are not to be trusted.
+Speed: `grids/sample.yaml` from nothing into a new folder, once with one worker limited to one thread, once with two
+workers of one thread each, once with one worker that may take all cores; seconds from the first job to the last, card
+left out. `load_before` is the machine's load a minute before each; over 0.5 the figures are not to be trusted.
 """
 
 import argparse
