@@ -39,7 +39,7 @@ from mbhelpers.evaluation.files import evaluate_file
 from mbhelpers.evaluation.imagenet import evaluate_imagenet
 from mbhelpers.files import write_json
 from mbhelpers.inference.predictor import Predictor
-from mbhelpers.inference.scoring import score_files, usable_cores
+from mbhelpers.inference.scoring import score_files
 from mbhelpers.native import quietly
 from mbhelpers.preprocessing import preset
 from mbhelpers.records import Record
@@ -158,7 +158,7 @@ def _machine() -> dict[str, Any]:
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
         "cpu": models[0] if models else platform.processor(),
-        "cores": usable_cores(),
+        "cores": settings.cores(),
         "system": platform.system(),
         "load_before": round(os.getloadavg()[0], 2),
     }

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mbhelpers import cli_data, cli_deploy, cli_detect, cli_evaluate, cli_onnx, cli_weights, settings
+from mbhelpers import cli_batch, cli_data, cli_deploy, cli_detect, cli_evaluate, cli_onnx, cli_weights, settings
 from mbhelpers.cli_evaluate import AsJson, Mean, Preset, Resize, Std, print_table
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app.add_typer(cli_weights.app, name="weights")
 app.add_typer(cli_onnx.app, name="onnx")
 app.command()(cli_evaluate.evaluate)
 app.command()(cli_evaluate.compare)
+app.command()(cli_batch.rerun)
+app.command()(cli_batch.compare_grids)
 app.command()(cli_detect.detect)
 app.command()(cli_detect.evaluate_detections)
 for verb in (cli_deploy.footprint, cli_deploy.latency, cli_deploy.npu, cli_deploy.deploy, cli_deploy.card):

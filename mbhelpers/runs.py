@@ -102,7 +102,7 @@ def open_run(
     parsed = Row.parse(row)
     if recipe not in RECIPES_OF:
         raise ValueError(f"unknown recipe {recipe!r}; choose from {', '.join(RECIPES_OF)}")
-    _check_task(parsed)
+    check_task(parsed)
     short = settings.smoke(smoke)
     if data_dir is None and short:
         data_dir = settings.SAMPLE
@@ -127,7 +127,7 @@ def open_run(
     return run
 
 
-def _check_task(row: Row) -> None:
+def check_task(row: Row) -> None:
     """Refuse a classifier without a variant, a detector with one, and either on the other's data."""
     if not row.detects and row.dataset.startswith("coco2017_"):
         raise ValueError(f"{row.dataset} has boxes; take a detector's row, such as {DETECTOR}, or coco_person")

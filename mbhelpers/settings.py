@@ -54,6 +54,29 @@ def real_folder() -> Path | None:
     return beside if beside.is_dir() else None
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads() -> int:
+    """Threads that one process should take: `OMP_NUM_THREADS`, which a batch sets for its workers, else all cores.
+
+    Raises:
+        ValueError: `OMP_NUM_THREADS` is no positive number.
+    """
+    value = os.environ.get("OMP_NUM_THREADS") or str(cores())
+    if not value.isdigit() or int(value) < 1:
+        raise ValueError(f"OMP_NUM_THREADS is {value!r}; set it to a number of threads, or unset it")
+    return int(value)
+
+
+def worker_environment(threads: int) -> dict[str, str]:
+    """The environment of this process, for a worker of a batch that may take so many threads."""
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+    return dict(os.environ) | dict.fromkeys(names, str(threads)) | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
 def smoke(explicit: bool | None = None) -> bool:
     """Whether to run short, on drawn data: the explicit choice, else `MBHELPERS_SMOKE`.
 

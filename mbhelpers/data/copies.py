@@ -1,6 +1,5 @@
 """Copies of pictures: byte for byte the same, nearly so, and mirrored or turned."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.fft import dctn
 
+from mbhelpers import settings
 from mbhelpers.data.folder import Looks
 
 # Looked at on 2,483 flower photographs: but for three, the pairs that pass both tests are one picture retouched,
@@ -269,7 +269,7 @@ def _tiles(band: np.ndarray, right: np.ndarray, bits: int, column: int) -> Itera
 
 def _in_order(work: Callable[[int], Any], tasks: Iterable[int]) -> Iterator[Any]:
     """The results of `work`, done in threads; never more than a few ahead of the caller."""
-    workers = os.cpu_count() or 1
+    workers = settings.threads()
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[Future] = deque()
         for task in tasks:

@@ -13,6 +13,7 @@ import numpy as np
 import PIL
 from tqdm import tqdm
 
+from mbhelpers import settings
 from mbhelpers.data.augment import Augmentation, augment
 from mbhelpers.data.augment_boxes import augment_boxes
 from mbhelpers.data.augment_mix import mix
@@ -77,7 +78,7 @@ def _decode(root: Path, paths: Sequence[str] | np.ndarray, preprocessing: Prepro
     """Fitted images in order, decoded a little ahead by as many threads as there are cores."""
     bar = tqdm(desc="decoding", total=len(paths), unit="img", disable=len(paths) < 5000)
     # Pillow decodes without the interpreter's lock; what holds it keeps more than about eight threads waiting.
-    with bar, ThreadPoolExecutor(min(8, max(2, os.cpu_count() or 1))) as pool:
+    with bar, ThreadPoolExecutor(min(8, max(2, settings.threads()))) as pool:
         for first in range(0, len(paths), _AT_ONCE):
             for image in pool.map(lambda name: preprocessing.load(root / name), paths[first : first + _AT_ONCE]):
                 yield image

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from mbhelpers import settings
 from mbhelpers.data.class_names import few
 from mbhelpers.data.folder import Listing, fingerprint_of, list_images, no_image
 from mbhelpers.evaluation.answers import Answers, sureness
 from mbhelpers.evaluation.classification import align_labels, evaluate
 from mbhelpers.files import read_json, sha256
 from mbhelpers.inference.predictor import Predictor
-from mbhelpers.inference.scoring import score_files, usable_cores
+from mbhelpers.inference.scoring import score_files
 
 
 def evaluate_file(model: Path, folder: Path, **options: Any) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def learned_from(predictor: Predictor, images: Listing, paths: np.ndarray) -> li
         return []
     names = paths.tolist()
     parts = [names[k : k + 64] for k in range(0, len(names), 64)]  # one file is too little for a task of its own
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    with ThreadPoolExecutor(settings.threads()) as pool:
         hashed = pool.map(lambda part: [sha256(images.root / name) for name in part], parts)
         hashes = [digest for part in hashed for digest in part]
     own = "its metrics.json has what it does on the test part, which it did not learn from"

@@ -1,6 +1,5 @@
 """Scores of many image files: decoded and scored on all cores, in order, a few files in memory at a time."""
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from queue import SimpleQueue
 import numpy as np
 from tqdm import tqdm
 
+from mbhelpers import settings
 from mbhelpers.inference.predictor import Predictor
 from mbhelpers.preprocessing import Preprocessing
 
@@ -83,7 +83,7 @@ def scored_lots(
     Raises:
         ValueError: `threads` is below 1.
     """
-    workers = usable_cores() if threads is None else threads
+    workers = settings.threads() if threads is None else threads
     if workers < 1:
         raise ValueError(f"threads must be 1 or more, not {threads}")
     step = max(_LOT, *(predictor.at_once for predictor in predictors))
@@ -115,11 +115,6 @@ def scored_lots(
     finally:
         pool.shutdown(cancel_futures=True)
         bar.close()
-
-
-def usable_cores() -> int:
-    """Cores that this process may use; fewer than the machine has inside `taskset` and some containers."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _score(

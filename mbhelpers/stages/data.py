@@ -60,18 +60,23 @@ def prepare(run: Run) -> Split:
 
 
 def recipe_of(run: Run) -> Recipe:
-    """The recipe that a run trains with. The row of its teacher, and what that starts from, learn without a teacher.
+    """The recipe that a run trains with, as `row_recipe`."""
+    return row_recipe(run.row, run.recipe, run.smoke)
+
+
+def row_recipe(row: Row, source: str, smoke: bool) -> Recipe:
+    """The recipe of a row. The row of its teacher, and what that starts from, learn without a teacher.
 
     Raises:
-        ValueError: nobody the run names has a recipe for the row, or the teacher is no row.
+        ValueError: nobody the source names has a recipe for the row, or the teacher is no row.
     """
-    recipe = run_recipe(run.row, run.recipe, run.smoke)
-    row: Row | None = Row.parse(f"{run.row.dataset}/{recipe.teacher}") if recipe.teacher else None
-    while row:
-        if row == run.row:
+    recipe = run_recipe(row, source, smoke)
+    other: Row | None = Row.parse(f"{row.dataset}/{recipe.teacher}") if recipe.teacher else None
+    while other:
+        if other == row:
             return replace(recipe, teacher="", distillation=0.0)
-        theirs = run_recipe(row, run.recipe)
-        row = start_row(row, theirs) if theirs.start_from else None
+        theirs = run_recipe(other, source)
+        other = start_row(other, theirs) if theirs.start_from else None
     return recipe
 
 

@@ -49,10 +49,12 @@ def build_model(run: Run, recipe: Recipe | None = None) -> "keras.Model":
     from mbhelpers.models.load import load_keras
 
     recipe = recipe or recipe_of(run)
+    start = run.other(start_row(run.row, recipe)) if recipe.start_from else None
+    path = require(start, "model.keras") if start else None
+    # Only now: to make what was missing draws numbers, so that this model would depend on whether it was there.
     keras.utils.set_random_seed(run.seed)
-    if recipe.start_from:
-        start = run.other(start_row(run.row, recipe))
-        model = load_keras(require(start, "model.keras"))
+    if start and path:
+        model = load_keras(path)
         check_same_split(start, run)
         if start.row.resolution != run.row.resolution:
             smaller, model = model, _fresh(run, recipe, "none")

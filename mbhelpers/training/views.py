@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from mbhelpers import settings
 from mbhelpers.data.pipeline import check_pixels, steps_per_epoch, training_batches
 from mbhelpers.files import locked, replacing
 from mbhelpers.native import load_tensorflow, quietly, tflite_converters
@@ -132,7 +133,7 @@ def compiled(network: "keras.Model") -> Callable[[np.ndarray], np.ndarray]:
     shape = (_AT_ONCE, *network.input_shape[1:])
     with quietly():
         content = tflite_converters(network, shape)().convert()
-        runtime = Interpreter(model_content=content, num_threads=os.cpu_count())
+        runtime = Interpreter(model_content=content, num_threads=settings.threads())
         runtime.allocate_tensors()
     entry, exit_ = (part[0]["index"] for part in (runtime.get_input_details(), runtime.get_output_details()))
 

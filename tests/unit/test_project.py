@@ -47,9 +47,10 @@ LAYERS = [
     ("evaluation", "deployment"),
     ("reporting",),
     ("stages", "pretrained"),
+    ("notebooks", "batch"),
     (
-        "notebooks",
         "cli",
+        "cli_batch",
         "cli_data",
         "cli_deploy",
         "cli_detect",
@@ -135,8 +136,8 @@ def test_only_settings_reads_the_environment():
     assert set(readers) == {"settings"}, f"move it to settings.py: {readers}"
 
 
-LIGHT_COMMANDS = ("cli", "cli_data", "cli_deploy", "cli_evaluate", "cli_weights")
-LIGHT = (*LAYERS[0], "data", "evaluation", "deployment", "reporting", *LIGHT_COMMANDS)
+LIGHT_COMMANDS = ("cli", "cli_batch", "cli_data", "cli_deploy", "cli_evaluate", "cli_weights")
+LIGHT = (*LAYERS[0], "data", "evaluation", "deployment", "reporting", "batch", *LIGHT_COMMANDS)
 LIGHT_MODULES = ("quantization.calibration", "models.weights", "training.recipes", "stages", "notebooks")
 
 
@@ -167,11 +168,12 @@ def test_the_package_imports_in_under_a_second():
 # ---- Dependencies
 
 
-def project_requirements() -> set[str]:
-    """What pyproject.toml asks for, its extras included, as normalized text."""
+def project_requirements(*more: str) -> set[str]:
+    """What pyproject.toml asks for, as normalized text, with the extras that set-up installs and further ones."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     listed = [*project["dependencies"], *extras["lab"], *extras["npu"], *extras["dev"]]
+    listed += [text for extra in more for text in extras[extra]]
     return {str(Requirement(text)) for text in listed if Requirement(text).name != project["name"]}
 
 
@@ -207,7 +209,7 @@ def test_constraints_hold_versions_and_nothing_else():
     names = [re.sub(r"[-_.]+", "-", match[1]).lower() for match in pinned if match]
     assert len(names) == len(set(names)), "one is pinned twice"
     versions = {name: match[2] for name, match in zip(names, pinned, strict=True) if match}
-    for text in project_requirements():
+    for text in project_requirements("cluster"):
         requirement = Requirement(text)
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
         assert name in versions, f"{name} is not pinned"
