@@ -449,9 +449,15 @@ def test_a_published_recipe_is_for_published_rows(own, tmp_path):
         stages.run_row(run_of(TL, own, tmp_path, recipe="st"))
 
 
-def test_the_same_images_again_are_no_measure(done, own):
+def test_the_same_images_again_are_no_measure(done, own, tmp_path):
+    """With its split beside it, what it learned from is counted; a model alone knows its whole data set again."""
     run, _ = done
+    split = stages.prepare(run)
+    learned = sum(len(split.paths[part]) for part in ("train", "validation"))
     found = evaluate_file(run.folder / "model_int8.tflite", own)
+    assert any(text.startswith(f"{learned} of these") for text in found["warnings"]), found["warnings"]
+    alone = shutil.copy(run.folder / "model_int8.tflite", tmp_path / "alone.tflite")
+    found = evaluate_file(alone, own)
     assert any("trained on a part of these very images" in text for text in found["warnings"])
 
 
