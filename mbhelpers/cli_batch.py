@@ -30,6 +30,12 @@ def rerun(
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Of each job. Default: the cores divided by the workers.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of this batch. Default: runs/GRID in the project.")] = None,
+    rows: Annotated[
+        str | None, typer.Option(help="Make only rows whose names match, such as 'flowers/*_tl', and what they need.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on with what the folder holds, or refuse to.")
+    ] = True,
     retries: Annotated[int, typer.Option(help="How often a job that failed is tried again.", min=0)] = 1,
     time_limit: Annotated[float | None, typer.Option(help="Seconds that a job may take.", min=1)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the jobs and run none.")] = False,
@@ -39,12 +45,15 @@ def rerun(
 
     What is made already is not made again, so the same command goes on after anything that stopped it.
     """
+    from mbhelpers.batch.collect import ASKED
     from mbhelpers.batch.grid import read_grid
-    from mbhelpers.batch.plan import plan_jobs
+    from mbhelpers.batch.plan import chosen_jobs, plan_jobs
 
     asked = read_grid(grid)
     place = (out or settings.runs_folder(smoke=False) / asked.name).resolve()
-    jobs = plan_jobs(asked)
+    if not resume and (place / ASKED).is_file():
+        raise ValueError(f"{place} holds a batch already; leave --no-resume out to go on, or choose another --out")
+    jobs = chosen_jobs(plan_jobs(asked), asked, rows)
     make, number = _engine(engine, address, workers, threads, time_limit)
     if dry_run:
         _print_jobs(jobs, place, as_json)
@@ -53,7 +62,7 @@ def rerun(
     from mbhelpers.batch.rerun import rerun as run_grid
 
     with Show(jobs, place, number) as shown:
-        summary = run_grid(asked, place, make, retries=retries, tell=shown.tell)
+        summary = run_grid(asked, place, make, rows=rows, retries=retries, tell=shown.tell)
     if as_json:
         print(json.dumps(summary.to_json() | {"folder": place.name}, indent=1, default=str))
     else:

@@ -5,6 +5,7 @@ paths: machines share files, nothing is sent. A task starts the job in a process
 """
 
 import importlib.util
+import logging
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class RayEngine:
         self._ray, self._out, self._limit = ray, out, time_limit
         if not ray.is_initialized():
             try:
-                ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+                ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
             except ConnectionError as error:
                 raise ValueError(f"no Ray cluster at {address}: {error}; start one, or leave --address out") from error
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]

@@ -14,6 +14,7 @@ from, if the grid has them; if not, it makes them itself.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
@@ -67,6 +68,29 @@ def plan_jobs(grid: Grid) -> list[Job]:
         needed = [last_training[name] for name in _needed_rows(row) if name in last_training]
         jobs += [replace(first, after=tuple(dict.fromkeys((*first.after, *needed)))), *others]
     return jobs
+
+
+def chosen_jobs(jobs: list[Job], grid: Grid, pattern: str | None) -> list[Job]:
+    """Of a grid's jobs those of the rows whose names match, such as "flowers/*_tl", and those that these need.
+
+    Raises:
+        ValueError: no row matches.
+    """
+    if pattern is None:
+        return jobs
+    rows = {row.name for row in grid.rows if fnmatchcase(row.name, pattern)}
+    if not rows:
+        raise ValueError(
+            f"none of the {len(grid.rows)} rows of grid {grid.name} matches {pattern!r}; one is {grid.rows[0].name}"
+        )
+    by_name = {job.name: job for job in jobs}
+    wanted: set[str] = set()
+    below = [job.name for job in jobs if job.row in rows]
+    while below:
+        if (name := below.pop()) not in wanted:
+            wanted.add(name)
+            below.extend(by_name[name].after)
+    return [job for job in jobs if job.name in wanted]
 
 
 def step_notebook(job: Job) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from mbhelpers.batch.collect import ASKED, collect, read_jobs, write_table
 from mbhelpers.batch.grid import Grid
 from mbhelpers.batch.jobs import Job, files_of, log_tail
-from mbhelpers.batch.plan import plan_jobs
+from mbhelpers.batch.plan import chosen_jobs, plan_jobs
 from mbhelpers.batch.schedule import Engine, Progress, run_jobs
 from mbhelpers.files import locked, read_json, write_json
 
@@ -43,6 +43,7 @@ def rerun(
     out: Path,
     engine: Callable[[Path], Engine],
     *,
+    rows: str | None = None,
     retries: int = 1,
     card: bool = True,
     tell: Callable[[Progress, Job | None], None] = lambda progress, job: None,
@@ -53,18 +54,20 @@ def rerun(
         grid: what to make.
         out: the batch's folder; the rows' folders lie in it.
         engine: makes the engine for that folder; not called where nothing is left to do.
+        rows: makes only the rows whose names match this pattern, and what they need; the table has all of them.
         retries: attempts behind the first.
         card: write the card too, for which every model's latency is measured.
         tell: as `run_jobs` takes it.
 
     Raises:
-        ValueError: the folder holds another grid's work, or as `plan_jobs`.
+        ValueError: the folder holds another grid's work, or as `plan_jobs` and `chosen_jobs`.
     """
     out = out.resolve()
-    jobs = plan_jobs(grid)
+    planned = plan_jobs(grid)
+    jobs = chosen_jobs(planned, grid, rows)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):  # a second call waits, and then finds everything made
-        hold(grid, jobs, out)
+        hold(grid, planned, out)
         progress = run_jobs(jobs, _Late(engine, out), out, retries=retries, tell=tell)
         return _summary(jobs, out, progress, card)
 

@@ -68,6 +68,8 @@ def train(
         keeper = Keeper(model, recipe, folder / STATE, steps=steps, identity=identity, watch=watch)
         if not keeper.finished():
             training, validation = data(len(keeper.history))
+            if len(model.outputs) > 1:
+                _make_trackers(model, training)
             model.fit(
                 training,
                 validation_data=validation,
@@ -99,6 +101,23 @@ def check_monitor(recipe: Recipe, validated: bool) -> None:
 def discard_state(folder: Path) -> None:
     """Remove the state of a training run whose model has been saved."""
     (folder / STATE).unlink(missing_ok=True)
+
+
+def _make_trackers(model: "keras.Model", batches: Any) -> None:
+    """Give each output's loss its running mean now.
+
+    Keras would make them while it traces the first step, and TensorFlow traces a function that makes variables twice:
+    seconds, with a detector.
+    """
+    import keras
+    import tensorflow as tf
+
+    def one(like: Any) -> tf.Tensor:
+        return tf.zeros([1, *like.shape[1:]], like.dtype)
+
+    _, wanted, *_ = batches.element_spec
+    with model.distribute_strategy.scope():
+        model.compute_loss(y=keras.tree.map_structure(one, wanted), y_pred=keras.tree.map_structure(one, model.output))
 
 
 def _set_batch_norm(model: "keras.Model", recipe: Recipe) -> None:

@@ -10,6 +10,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 FOLDER = PROJECT / "notebooks"
 # By name, not by `contents`: one broken file must fail as a test, not stop the collection of all tests.
 PATHS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+LONG = ("20", "21", "24", "31", "32", "33", "51", "90")
+"""Half a minute and more each: on request (-m slow); nbval runs them by their defaults each time."""
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +27,10 @@ def test_rules():
 
 
 @pytest.mark.notebook
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] * path.name.startswith(LONG), id=path.stem) for path in PATHS],
+)
 def test_smoke_run_with_other_parameters(path, shared_runs, tmp_path, monkeypatch):
     monkeypatch.delenv("MBHELPERS_SMOKE", raising=False)  # the parameter alone must do
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):

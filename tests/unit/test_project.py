@@ -168,12 +168,12 @@ def test_the_package_imports_in_under_a_second():
 # ---- Dependencies
 
 
-def project_requirements(*more: str) -> set[str]:
-    """What pyproject.toml asks for, as normalized text, with the extras that set-up installs and further ones."""
+def project_requirements() -> set[str]:
+    """What pyproject.toml asks for, as normalized text, with the extras that set-up installs."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    listed = [*project["dependencies"], *extras["lab"], *extras["npu"], *extras["dev"]]
-    listed += [text for extra in more for text in extras[extra]]
+    listed = [*project["dependencies"], *(text for extra in extras.values() for text in extra)]
+    assert f"{project['name']}[{','.join(extra for extra in extras if extra != 'dev')}]" in extras["dev"]
     return {str(Requirement(text)) for text in listed if Requirement(text).name != project["name"]}
 
 
@@ -209,7 +209,7 @@ def test_constraints_hold_versions_and_nothing_else():
     names = [re.sub(r"[-_.]+", "-", match[1]).lower() for match in pinned if match]
     assert len(names) == len(set(names)), "one is pinned twice"
     versions = {name: match[2] for name, match in zip(names, pinned, strict=True) if match}
-    for text in project_requirements("cluster"):
+    for text in project_requirements():
         requirement = Requirement(text)
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
         assert name in versions, f"{name} is not pinned"

@@ -4,7 +4,7 @@ import pytest
 
 from mbhelpers import settings
 from mbhelpers.batch.grid import make_grid, read_grid
-from mbhelpers.batch.plan import plan_jobs, step_notebook
+from mbhelpers.batch.plan import chosen_jobs, plan_jobs, step_notebook
 
 PRODUCT = {
     "datasets": ["flowers"],
@@ -128,6 +128,18 @@ def test_jobs_are_behind_what_they_need():
     assert jobs[f"{TL}/22_transfer_learning"].split_of == FFT, "the split that the data's job made"
     assert [step_notebook(job) for job in jobs.values() if job.row == DETECTOR] == ["51_train_ssd", "52_detection_ap"]
     assert jobs[f"{TL}/30_int8_tflite"].after == (f"{TL}/22_transfer_learning",)
+
+
+def test_a_part_of_a_grid_brings_what_it_needs():
+    grid = make_grid({"rows": [TL, FFT, DETECTOR]})
+    jobs = plan_jobs(grid)
+    assert chosen_jobs(jobs, grid, None) == jobs
+    assert {job.row for job in chosen_jobs(jobs, grid, "*_fft")} == {"flowers", TL, FFT}
+    needed = [step_notebook(job) for job in chosen_jobs(jobs, grid, "*_fft") if job.row == TL]
+    assert needed == ["22_transfer_learning"], "not its evaluation"
+    assert {job.row for job in chosen_jobs(jobs, grid, DETECTOR)} == {"coco2017_person", DETECTOR}
+    with pytest.raises(ValueError, match=f"none of the 3 rows of grid grid matches 'food\\*'; one is {TL}"):
+        chosen_jobs(jobs, grid, "food*")
 
 
 def test_from_scratch_a_larger_size_waits_for_the_smaller():
