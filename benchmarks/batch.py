@@ -91,6 +91,8 @@ def overhead() -> dict[str, Any]:
             "ms_a_row": {str(rows): 1000 * s / rows for rows, s in zip(ROWS, taken, strict=True)},
             "line": {"ms_a_row": 1000 * slope, "start_s": start, "r2": 1 - np.square(off).sum() / np.var(taken) / 4},
         }
+    if "ray" in engines:
+        ray.shutdown()  # its processes would be at work beside what is measured next
     return found
 
 
