@@ -60,6 +60,8 @@ _WRITERS = {".html": write_html, ".md": write_markdown}
 def run_folders(folders: Sequence[Path | str]) -> list[Path]:
     """The folders of evaluated runs among some folders and what is below them, in the order of their names.
 
+    What lies in a run's folder, such as what quantization-aware training made of it, is no other run.
+
     Raises:
         ValueError: there is no such folder, or no run in it.
     """
@@ -73,7 +75,8 @@ def run_folders(folders: Sequence[Path | str]) -> list[Path]:
         here = sorted({file.parent for level in levels for file in folder.glob(f"{level}metrics.json")})
         if not here:
             raise ValueError(f"{folder} holds no metrics.json, so no evaluated run; `mbhelpers run ROW` makes one")
-        found += [place for place in here if place not in found]
+        runs = [place for place in here if not any(other in place.parents for other in here)]
+        found += [place for place in runs if place not in found]
     return found
 
 

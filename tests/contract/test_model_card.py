@@ -61,6 +61,15 @@ def test_several_runs_side_by_side(tmp_path):
     assert len(run_folders([RESULTS / "flowers"])) == 7
 
 
+def test_what_lies_in_a_run_is_no_other_run(tmp_path):
+    for place in ("flowers/a", "flowers/a/qat_tensor", "flowers/b"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "metrics.json").write_text("{}")
+    for asked in (tmp_path, tmp_path / "flowers"):
+        assert run_folders([asked]) == [tmp_path / "flowers" / "a", tmp_path / "flowers" / "b"]
+    assert run_folders([tmp_path / "flowers" / "a"]) == [tmp_path / "flowers" / "a"]
+
+
 def test_figures_for_a_program():
     found = figures_of(FLOWERS)
     assert found["accuracy"]["int8"]["n"] == 492 and found["published"]["accuracy_percent"]["int8"] == 91.01
