@@ -29,7 +29,10 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.5rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 1rem 0; overflow-x: auto; }
 img { max-width: 100%; height: auto; }
-@media (max-width: 40rem) { img.wide { max-width: none; width: 40rem; } }
+@media (max-width: 40rem) {
+  img.wide { max-width: none; width: 40rem; }
+  td:first-child { overflow-wrap: anywhere; min-width: 7rem; }
+}
 code { background: var(--soft); padding: .1rem .3rem; overflow-wrap: anywhere; }
 summary { cursor: pointer; }
 .warning { background: var(--warn); padding: .6rem .9rem; overflow-wrap: anywhere; }

@@ -220,7 +220,7 @@ def _results(results: Path, cards: Mapping[str, str]) -> list[str]:
         page.table(trained),
         page.heading("What int8 costs"),
         page.paragraph("In points of top-1 against float on the same test images, with the 95 % interval."),
-        page.table(cost_lines(results)),
+        page.table([{name: text.replace("`", "") for name, text in line.items()} for line in cost_lines(results)]),
         page.heading("Detectors"),
         page.paragraph("AP in percent, and points against float; intervals are those of drawing the images again."),
         page.table(detector_lines(results)),

@@ -33,6 +33,7 @@ pre code { padding: 0; }
 .output_html table { font-size: .88rem; font-variant-numeric: tabular-nums; }
 .cell.code_cell { margin: 1rem 0; }
 .dataframe { border: 0; }
+.dataframe th, .dataframe td { border-width: 0 0 1px; }
 li, a { overflow-wrap: anywhere; }
 nav { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; margin: 1rem 0; font-size: .92rem; }
 a { color: #0a58a8; }

@@ -74,6 +74,7 @@ def test_a_site_has_lessons_in_order_results_and_cards(build, tmp_path):
     assert text.index("10 A &amp; B") < text.index("20 A &amp; B") and text.count("data:image/png") == 2
     results = (index.parent / "results.html").read_text("utf-8")
     assert "flowers/mobilenet_v2_0.35_128_fft" in results and 'href="cards/card.html"' in results
+    assert "`" not in results, "the README's tables are Markdown, this is none"
     assert 'href="../results.html"' in (index.parent / "cards" / "card.html").read_text("utf-8")
 
 
