@@ -220,13 +220,18 @@ def _results(results: Path, cards: Mapping[str, str]) -> list[str]:
         page.table(trained),
         page.heading("What int8 costs"),
         page.paragraph("In points of top-1 against float on the same test images, with the 95 % interval."),
-        page.table([{name: text.replace("`", "") for name, text in line.items()} for line in cost_lines(results)]),
+        page.table(_plain(cost_lines(results))),
         page.heading("Detectors"),
         page.paragraph("AP in percent, and points against float; intervals are those of drawing the images again."),
-        page.table(detector_lines(results)),
+        page.table(_plain(detector_lines(results))),
         page.heading("Model cards"),
         "<ul>" + "".join(f"<li>{_link(path, name)}</li>" for name, path in cards.items()) + "</ul>",
     ]
+
+
+def _plain(lines: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Lines of the README's tables without Markdown's marks of code."""
+    return [{name: text.replace("`", "") for name, text in line.items()} for line in lines]
 
 
 def _copy_card(card: Path, target: Path) -> None:

@@ -102,7 +102,7 @@ def test_blocks_learn_more_slowly_the_farther_they_are():
     assert layer_rates(third, 0.5)[:5] == [0.5**5, 0.5**4, 0.5**3, 0.5**2, 0.5], "MobileNetV3's names"
 
 
-@pytest.mark.parametrize("names", [("a", "b"), ()])
+@pytest.mark.parametrize("names", [("a", "b"), ("a",)])
 def test_without_blocks_there_is_no_layer_decay(names):
     with pytest.raises(ValueError, match=r"layer_decay 0.5 needs a MobileNet .* set it to 1"):
         layer_rates(network(names), 0.5)
