@@ -259,9 +259,10 @@ def main() -> None:
     except (ValueError, OSError) as error:  # OSError: a full disk, a folder without permission
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == 130:  # Typer's, of Ctrl-C, without a word
+            print("interrupted; the same command goes on from here", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":

@@ -26,9 +26,11 @@ def rerun(
         str | None, typer.Option(help="Of a Ray cluster, or auto; the default starts one on this machine.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Jobs at a time. Default: one for each two cores; with Ray one a GPU.")
+        int | None, typer.Option(help="Jobs at a time. Default: one for each two cores; with Ray one a GPU.", min=1)
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="Of each job. Default: the cores divided by the workers.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Of each job. Default: the cores divided by the workers.", min=1)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of this batch. Default: runs/GRID in the project.")] = None,
     rows: Annotated[
         str | None, typer.Option(help="Make only rows whose names match, such as 'flowers/*_tl', and what they need.")
@@ -48,23 +50,26 @@ def rerun(
     from mbhelpers.batch.collect import ASKED
     from mbhelpers.batch.grid import read_grid
     from mbhelpers.batch.plan import chosen_jobs, plan_jobs
+    from mbhelpers.batch.rerun import check_same
+    from mbhelpers.batch.rerun import rerun as run_grid
 
     asked = read_grid(grid)
     place = (out or settings.runs_folder(smoke=False) / asked.name).resolve()
     if not resume and (place / ASKED).is_file():
         raise ValueError(f"{place} holds a batch already; leave --no-resume out to go on, or choose another --out")
-    jobs = chosen_jobs(plan_jobs(asked), asked, rows)
+    planned = plan_jobs(asked)
+    check_same(planned, place)
+    jobs = chosen_jobs(planned, asked, rows)
     make, number = _engine(engine, address, workers, threads, time_limit)
     if dry_run:
         _print_jobs(jobs, place, as_json)
         return
     from mbhelpers.batch.progress import Show
-    from mbhelpers.batch.rerun import rerun as run_grid
 
     with Show(jobs, place, number) as shown:
         summary = run_grid(asked, place, make, rows=rows, retries=retries, tell=shown.tell)
     if as_json:
-        print(json.dumps(summary.to_json() | {"folder": place.name}, indent=1, default=str))
+        print(json.dumps(summary.to_json() | {"folder": str(place)}, indent=1, default=str))
     else:
         _print_summary(summary, place)
     if summary.failures:
@@ -79,8 +84,6 @@ def _engine(name: str, address: str | None, workers: int | None, threads: int | 
         if address is not None:
             raise ValueError("--address is of a Ray cluster; add --engine ray")
         number = workers if workers is not None else max(1, (settings.cores() + 1) // 2)
-        if number < 1 or (threads is not None and threads < 1):
-            raise ValueError(f"one worker and one thread are the least, not {number} and {threads}")
 
         def local(out: Path) -> "Engine":
             return LocalEngine(out, number, threads=threads, time_limit=limit)
@@ -93,6 +96,9 @@ def _engine(name: str, address: str | None, workers: int | None, threads: int | 
     check_ray()
 
     def cluster(out: Path) -> "Engine":
+        print(
+            f"looking for Ray at {address}" if address else "starting Ray on this machine", file=sys.stderr, flush=True
+        )
         return RayEngine(out, address=address, workers=workers, threads=threads, time_limit=limit)
 
     return cluster, workers or settings.cores()
@@ -132,7 +138,13 @@ def _print_summary(summary: "Summary", out: Path) -> None:
     if summary.peaks:
         most = max(summary.peaks, key=lambda step: summary.peaks[step])
         print(f"memory of a worker and its kernel: at most {summary.peaks[most]:,.0f} MiB ({most})")
-    print(f"{summary.made} jobs were run" if summary.made else "nothing was left to do")
+    if summary.failures:
+        print(
+            f"jobs: {summary.made} done, {len(summary.failures)} failed, {len(summary.skipped)} skipped; "
+            "the same command tries those again"
+        )
+    else:
+        print(f"jobs done: {summary.made}" if summary.made else "nothing was left to do")
     print(*summary.written, sep="\n")
 
 

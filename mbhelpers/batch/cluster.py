@@ -61,7 +61,9 @@ class RayEngine:
             try:
                 ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
             except ConnectionError as error:
-                raise ValueError(f"no Ray cluster at {address}: {error}; start one, or leave --address out") from error
+                raise ValueError(
+                    f"no Ray cluster at {address}; start one (ray start --head), or leave --address out"
+                ) from error
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cores = [int(each.get("CPU", 0)) for each in machines if each.get("CPU", 0) >= 1]
         gpus = int(sum(each.get("GPU", 0) for each in machines))

@@ -5,7 +5,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from mbhelpers.batch.jobs import Job, is_done, last_outcome
+from mbhelpers.batch.jobs import Job, is_done, last_outcome, with_needed
 from mbhelpers.files import read_json, replacing
 from mbhelpers.rows import Row, published_table
 
@@ -55,8 +55,8 @@ def collect(out: Path) -> list[dict[str, Any]]:
         out: the batch's folder.
 
     Returns:
-        Lines with `COLUMNS`; None where a figure is not there. `status` is done, failed or waiting; `seconds` sums the
-        row's jobs, `peak_mib` is the largest of their workers'.
+        Lines with `COLUMNS`; None where a figure is not there. `status` is done, failed (it, or something that it
+        needs) or waiting; `seconds` sums the row's jobs, `peak_mib` is the largest of their workers'.
 
     Raises:
         ValueError: the folder holds no batch.
@@ -66,17 +66,18 @@ def collect(out: Path) -> list[dict[str, Any]]:
     for job in jobs:
         if job.row in by_row:
             by_row[job.row].append(job)
-    return [_line(row, of_row, out) for row, of_row in by_row.items()]
+    return [_line(row, of_row, with_needed(of_row, jobs), out) for row, of_row in by_row.items()]
 
 
-def _line(row: str, jobs: list[Job], out: Path) -> dict[str, Any]:
+def _line(row: str, jobs: list[Job], needed: list[Job], out: Path) -> dict[str, Any]:
     line: dict[str, Any] = dict.fromkeys(COLUMNS)
     line["row"] = row
     outcomes = [found for job in jobs if (found := last_outcome(job, out))]
     if all(is_done(job, out) for job in jobs):
         line["status"] = "done"
     else:
-        line["status"] = "failed" if any(found.state != "done" for found in outcomes) else "waiting"
+        ended = [found for job in needed if not is_done(job, out) and (found := last_outcome(job, out))]
+        line["status"] = "failed" if any(found.state != "done" for found in ended) else "waiting"
     if outcomes:
         line["seconds"] = round(sum(found.seconds for found in outcomes), 1)
         line["peak_mib"] = max((found.peak_mib for found in outcomes if found.peak_mib is not None), default=None)
@@ -163,7 +164,8 @@ def write_table(out: Path, lines: list[dict[str, Any]], *, card: bool = True) ->
     if folders:
         from mbhelpers.reporting.model_card import write_card
 
-        write_card(folders, out / "card.html", out / "card.md")
+        name = read_json(out / ASKED)["grid"]
+        write_card(folders, out / "card.html", out / "card.md", title=f"{name}: {len(folders)} of {len(lines)} rows")
     if out / "table.png" in wanted:
         import matplotlib.pyplot as plt
 

@@ -47,7 +47,13 @@ def compare_grids(first: Path, second: Path) -> list[dict[str, Any]]:
 
 
 def _who(told: list[bool]) -> str:
-    return "only the first has it" if told[0] else "only the second has it" if told[1] else "measured in neither"
+    return (
+        "measured in the first alone"
+        if told[0]
+        else "measured in the second alone"
+        if told[1]
+        else "measured in neither"
+    )
 
 
 def _judged(first: Path, second: Path, one: dict[str, Any], two: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -36,7 +36,8 @@ FORMATS = ("int8", "int8_per_tensor", "qat", "onnx")
 """What a trained classifier may become; each has a notebook."""
 
 EXECUTE = ("notebooks", "stages")
-"""How a row is made: through its notebooks, or by `mbhelpers run`'s stages alone, which is quicker."""
+"""How a row is made: through its notebooks, or by `mbhelpers run`'s stages, which is quicker. Those stop before its
+report; the batch's card has the same of all rows."""
 
 _SETTINGS = ("data_dir", "weights", "seed", "smoke", "recipe")
 _CHANGES = (*_SETTINGS, "execute", "formats", "notebooks", "parameters")
@@ -197,6 +198,8 @@ def _changed(row: GridRow, changes: dict[str, Any], where: str, folder: Path | N
             wanted = {"seed": int, "smoke": bool, "recipe": str, "execute": str}[key]
             if not isinstance(value, wanted) or (key == "seed" and isinstance(value, bool)):
                 raise ValueError(f"{where}: {key} is {value!r}; give {_KIND[key]}")
+            if key == "seed" and value not in range(2**32):
+                raise ValueError(f"{where}: seed is {value}; give one from 0 to {2**32 - 1}, as numpy takes it")
             new[key] = value
     made = replace(row, **new)
     if made.recipe not in RECIPES_OF:

@@ -1,5 +1,6 @@
 """One job of a batch: a notebook with its parameters, or the stages of a row, and the files that tell how it went."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,18 @@ def files_of(job: Job, out: Path) -> Files:
     folder = out / job.row / "notebooks"
     suffix = ".ipynb" if job.kind == "notebook" else ".done.json"
     return Files(folder / f"{job.step}{suffix}", folder / f"{job.step}.log", folder / f"{job.step}.json")
+
+
+def with_needed(jobs: Sequence[Job], among: Sequence[Job]) -> list[Job]:
+    """Jobs, and all that must be done before them, in the order of those that they are among."""
+    by_name = {job.name: job for job in among}
+    found: set[str] = set()
+    below = [job.name for job in jobs]
+    while below:
+        if (name := below.pop()) not in found:
+            found.add(name)
+            below.extend(by_name[name].after)
+    return [job for job in among if job.name in found]
 
 
 def is_done(job: Job, out: Path) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 from mbhelpers import settings
 from mbhelpers.batch.grid import FORMATS, Grid, GridRow
-from mbhelpers.batch.jobs import Job
+from mbhelpers.batch.jobs import Job, with_needed
 from mbhelpers.notebooks import SHARED_PARAMETERS, parameter_defaults
 from mbhelpers.rows import Row
 from mbhelpers.stages.data import row_recipe, start_row
@@ -83,14 +83,7 @@ def chosen_jobs(jobs: list[Job], grid: Grid, pattern: str | None) -> list[Job]:
         raise ValueError(
             f"none of the {len(grid.rows)} rows of grid {grid.name} matches {pattern!r}; one is {grid.rows[0].name}"
         )
-    by_name = {job.name: job for job in jobs}
-    wanted: set[str] = set()
-    below = [job.name for job in jobs if job.row in rows]
-    while below:
-        if (name := below.pop()) not in wanted:
-            wanted.add(name)
-            below.extend(by_name[name].after)
-    return [job for job in jobs if job.name in wanted]
+    return with_needed([job for job in jobs if job.row in rows], jobs)
 
 
 def step_notebook(job: Job) -> str:
@@ -164,7 +157,8 @@ def _parameters(row: GridRow, notebook: str) -> dict[str, Any]:
     own = row.parameters.get(notebook, {})
     if unknown := [name for name in own if name not in defaults or name in SHARED_PARAMETERS]:
         known = ", ".join(name for name in defaults if name not in SHARED_PARAMETERS) or "none of its own"
-        raise ValueError(f"{notebook} has no parameter {', '.join(unknown)} to set here; choose from {known}")
+        told = "; those of every notebook go under settings" if set(unknown) & set(SHARED_PARAMETERS) else ""
+        raise ValueError(f"{notebook} has no parameter {', '.join(unknown)} to set here; choose from {known}{told}")
     values: dict[str, Any] = {"row": row.name, "data_dir": row.data_dir, "weights": _weights(row), "out_dir": "."}
     values |= {"seed": row.seed, "smoke": row.smoke}
     if row.is_imagenet:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
+STATES_IN_ORDER = ("done", "running", "waiting", "failed", "skipped")
+
 MOST_LINES = 30
 """Rows of the live table; of more, those that something happens to are shown."""
 
@@ -45,6 +47,7 @@ class Show:
         self._began: dict[str, float] = {}
         self._before = {job.name: found.seconds for job in jobs if (found := last_outcome(job, out))}
         self._start = time.monotonic()
+        self._progress: Progress | None = None
         self._stream = stream or sys.stderr
         wanted = self._stream.isatty() if live is None else live
         self._live = _live_display(self._stream) if wanted else None
@@ -59,9 +62,13 @@ class Show:
     ) -> None:
         if self._live:
             self._live.stop()
+        if kind is KeyboardInterrupt and self._progress is not None:
+            done = len(self._progress.named("done"))
+            print(f"{done} of {len(self._jobs)} jobs are done", file=self._stream, flush=True)
 
     def tell(self, progress: Progress, job: Job | None) -> None:
         """Take note of a change; with None only redraw."""
+        self._progress = progress
         if job is not None and progress.states[job.name] == "running":
             self._began[job.name] = time.monotonic()
         if self._live:
@@ -94,8 +101,10 @@ class Show:
         told = f"[{counts['done']}/{len(self._jobs)}] {state:8} {job.name}"
         if state == "done":
             told += f", {progress.seconds[job.name]:.0f} s"
-        elif state in ("failed", "skipped", "waiting"):
+        elif state in ("failed", "skipped"):
             told += f": {progress.reasons.get(job.name, '')}"
+        elif state == "waiting":
+            told += f" again: {progress.reasons.get(job.name, '')}"
         left = self.seconds_left(progress) if state == "done" else None
         return told + (f", about {minutes(left)} left" if left else "")
 
@@ -104,14 +113,15 @@ class Show:
 
         counts = Counter(progress.states.values())
         left = self.seconds_left(progress)
-        title = ", ".join(f"{number} {state}" for state, number in counts.items())
+        title = ", ".join(f"{counts[state]} {state}" for state in STATES_IN_ORDER if counts[state])
         spent = minutes(time.monotonic() - self._start)
         table = Table(title=f"{title}; {spent} so far" + (f", about {minutes(left)} left" if left else ""))
-        for name in ("row", "steps", "state", "now", "speed"):
-            table.add_column(name)
         lines = self._lines(progress)
         calm = ("done", "waiting")
         shown = lines if len(lines) <= MOST_LINES else [line for line in lines if line[2] not in calm]
+        table.add_column("row", overflow="fold")  # its end tells it from the others
+        for name in ("steps", "state", "now", "speed"):
+            table.add_column(name if name != "speed" or any(line[-1] for line in shown) else "", no_wrap=True)
         for line in shown[:MOST_LINES]:
             table.add_row(*line)
         return table

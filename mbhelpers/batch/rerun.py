@@ -7,7 +7,7 @@ from typing import Any
 
 from mbhelpers.batch.collect import ASKED, collect, read_jobs, write_table
 from mbhelpers.batch.grid import Grid
-from mbhelpers.batch.jobs import Job, files_of, log_tail
+from mbhelpers.batch.jobs import Job, files_of, is_done, log_tail
 from mbhelpers.batch.plan import chosen_jobs, plan_jobs
 from mbhelpers.batch.schedule import Engine, Progress, run_jobs
 from mbhelpers.files import locked, read_json, write_json
@@ -73,27 +73,42 @@ def rerun(
 
 
 def hold(grid: Grid, jobs: list[Job], out: Path) -> None:
-    """Write what is asked, or compare it with what was: made things must not be taken for others.
+    """Write what is asked, unless it is written already.
+
+    Raises:
+        ValueError: as `check_same`.
+    """
+    check_same(jobs, out)
+    path = out / ASKED
+    content = {"grid": grid.name, "rows": [row.name for row in grid.rows], "jobs": [job.to_json() for job in jobs]}
+    if not path.is_file() or read_json(path) != content:
+        write_json(path, content)
+
+
+def check_same(jobs: list[Job], out: Path) -> None:
+    """Compare what is asked with what was: made things must not be taken for others.
 
     Rows may come and go. A job that was made must be the same as now.
 
     Raises:
-        ValueError: it is another.
+        ValueError: it is another, or the folder is a file.
     """
-    path = out / ASKED
-    if path.is_file():
-        before = {job.name: job for job in read_jobs(out)}
-        for job in jobs:
-            old = before.get(job.name, job)
-            changed = [key for key in ("kind", "notebook", "parameters") if getattr(old, key) != getattr(job, key)]
-            if changed and files_of(job, out).output.is_file():
-                raise ValueError(
-                    f"{out} holds {job.name} made with {getattr(old, changed[0])}, not {getattr(job, changed[0])}; "
-                    "choose another folder (--out), or delete that row's folder"
-                )
-    content = {"grid": grid.name, "rows": [row.name for row in grid.rows], "jobs": [job.to_json() for job in jobs]}
-    if not path.is_file() or read_json(path) != content:
-        write_json(path, content)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; a batch needs a folder: choose another with --out")
+    if not (out / ASKED).is_file():
+        return
+    before = {job.name: job for job in read_jobs(out)}
+    for job in jobs:
+        old = before.get(job.name, job)
+        if is_done(job, out) and (changed := _differences(old, job)):
+            was, wanted = (", ".join(f"{name} {told[k]}" for name, told in changed.items()) for k in (0, 1))
+            raise ValueError(f"{out} holds {job.name}, made with {was}, not {wanted}; choose another folder with --out")
+
+
+def _differences(old: Job, new: Job) -> dict[str, tuple[Any, Any]]:
+    """What of a job is not as it was, by name: its value before and now."""
+    one, two = ({"kind": job.kind, "notebook": job.notebook} | job.parameters for job in (old, new))
+    return {name: (one.get(name), two.get(name)) for name in one | two if one.get(name) != two.get(name)}
 
 
 class _Late:

@@ -14,6 +14,9 @@ LOST_AT_MOST = 5
 """Times that a job is sent out again because its machine or process died, besides the retries that it was granted."""
 
 
+_PAST = {"failed": "failed", "skipped": "was skipped"}
+
+
 class Engine(Protocol):
     """What runs jobs."""
 
@@ -109,7 +112,7 @@ def run_jobs(
         while below:
             other, cause = below.popleft()
             if progress.states[other.name] == "waiting":
-                change(other, "skipped", f"needs {cause.name}, which {progress.states[cause.name]}")
+                change(other, "skipped", f"needs {cause.name}, which {_PAST[progress.states[cause.name]]}")
                 below.extend((further, other) for further in needed_by[other.name])
 
     def settle(job: Job, outcome: Outcome) -> None:

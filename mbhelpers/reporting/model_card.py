@@ -22,6 +22,7 @@ def write_card(
     *paths: Path,
     logs: Sequence[Measured] = (),
     run: Run | None = None,
+    title: str = "",
 ) -> tuple[Path, ...]:
     """Write the card of some runs. It measures the latency of each int8 file on this machine on the way.
 
@@ -31,6 +32,7 @@ def write_card(
         logs: what was measured on a board, of the only run.
         run: the run that the only folder is of; else it is what `row.json` there says. Its pictures are shown if its
             data is there.
+        title: of a card of several runs; how many they are if not given.
 
     Raises:
         ValueError: a folder holds no run, a file of it is missing or broken, or logs come with several runs.
@@ -44,7 +46,7 @@ def write_card(
     if len(cards) == 1:
         title, sections = str(metrics_of(found[0])["row"]), cards[0]
     else:
-        title = f"{len(found)} models"
+        title = title or f"{len(found)} models"
         sections = [Section("Side by side", [Table([_line(folder) for folder in found])])]
         for folder, card in zip(found, cards, strict=True):
             name = metrics_of(folder)["row"]

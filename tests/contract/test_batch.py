@@ -40,7 +40,7 @@ def test_a_part_of_a_grid(batch):
     grid, out, said = batch
     assert said.returncode == 0, said.stderr
     assert [line["status"] for line in read_table(out / "table.csv")] == ["done", "waiting"]
-    assert "1 jobs were run" in said.stdout
+    assert "jobs done: 1" in said.stdout
     listed = json.loads(call("rerun", grid, "--out", out, "--dry-run", "--json").stdout)
     assert listed == [
         {"job": f"{TL}/stages", "done": True, "after": []},
@@ -58,6 +58,27 @@ def test_what_is_made_is_not_made_again(batch):
     refused = call("rerun", grid, "--out", out, "--no-resume")
     assert refused.returncode == 2
     assert "holds a batch already; leave --no-resume out to go on" in refused.stderr
+
+
+def test_what_was_made_is_not_taken_for_another(batch, tmp_path):
+    _, out, _ = batch
+    other = tmp_path / "other.yaml"
+    content = {"settings": SETTINGS | {"seed": 6}, "rows": [TL, FFT], "execute": "stages"}
+    other.write_text(json.dumps(content), encoding="utf-8")
+    for more in ([], ["--dry-run"]):
+        refused = call("rerun", other, "--out", out, *more)
+        assert refused.returncode == 2
+        assert f"holds {TL}/stages, made with seed 5, not seed 6; choose another folder with --out" in refused.stderr
+
+
+def test_a_failure_is_told(batch, tmp_path):
+    grid, _, _ = batch
+    said = call("rerun", grid, "--out", tmp_path, "--time-limit", 1, "--retries", 0)
+    assert said.returncode == 1
+    assert "jobs: 0 done, 1 failed, 1 skipped; the same command tries those again" in said.stdout
+    assert f"failed: {TL}/stages: ended after 1 s, its time limit" in said.stderr
+    assert f"skipped: {FFT}/stages: needs {TL}/stages, which failed" in said.stderr
+    assert [line["status"] for line in read_table(tmp_path / "table.csv")] == ["failed", "failed"]
 
 
 def test_run_gives_the_same_figures(batch, tmp_path):

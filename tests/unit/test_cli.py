@@ -20,6 +20,17 @@ def run_main(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
     return int(ended.value.code or 0), said.out, said.err
 
 
+def test_an_interruption_is_told(monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mbhelpers.rows.published_rows", stopped)
+    monkeypatch.setattr("mbhelpers.cli.published_rows", stopped, raising=False)
+    status, _, err = run_main(monkeypatch, capsys, "rows")
+    assert status == 130
+    assert err.strip().endswith("interrupted; the same command goes on from here")
+
+
 def test_rows_for_a_reader(monkeypatch, capsys):
     status, out, _ = run_main(monkeypatch, capsys, "rows")
     lines = out.splitlines()

@@ -78,16 +78,30 @@ def test_the_table_tells_all_and_reads_back(tmp_path, monkeypatch):
     assert told["int8_low"] < 75 < told["int8_high"]
     assert (told["seconds"], told["peak_mib"], told["flash_kib"]) == (3.0, 100.0, 406.87)
     cards = []
-    monkeypatch.setattr("mbhelpers.reporting.model_card.write_card", lambda folders, *paths: cards.append(folders))
+    monkeypatch.setattr(
+        "mbhelpers.reporting.model_card.write_card", lambda folders, *paths, title: cards.append((folders, title))
+    )
     written = write_table(out, lines)
     assert [path.name for path in written] == ["table.csv", "table.png", "card.html", "card.md"]
-    assert cards == [[out / ROW]]
+    assert cards == [([out / ROW], "g: 1 of 2 rows")]
     assert read_table(out / "table.csv") == lines
     assert set(lines[0]) == set(COLUMNS)
     with pytest.raises(ValueError, match=r"no table at .*absent\.csv"):
         read_table(tmp_path / "absent.csv")
     with pytest.raises(ValueError, match=r"holds no grid\.json"):
         collecting.collect(tmp_path / "absent")
+
+
+def test_a_row_fails_with_what_it_needs(tmp_path):
+    data = Job("flowers/data", "nothing", "flowers")
+    jobs = [data, *(Job(f"flowers/{row}/train", "nothing", f"flowers/{row}", {}, ("flowers/data",)) for row in "ab")]
+    rows = ["flowers/a", "flowers/b"]
+    write_json(tmp_path / "grid.json", {"grid": "g", "rows": rows, "jobs": [job.to_json() for job in jobs]})
+    assert [line["status"] for line in collecting.collect(tmp_path)] == ["waiting", "waiting"]
+    keep_outcome(data, tmp_path, Outcome("late", 5.0, None, "ended after 5 s, its time limit"))
+    assert [line["status"] for line in collecting.collect(tmp_path)] == ["failed", "failed"]
+    write_json(files_of(data, tmp_path).output, {})
+    assert [line["status"] for line in collecting.collect(tmp_path)] == ["waiting", "waiting"], "it went well since"
 
 
 def test_two_proportions():

@@ -31,6 +31,7 @@ SHIPPED = sorted((settings.project_folder() / "grids").glob("*.yaml"))
             "likewise",
         ),
         ({"rows": [TL], "settings": {"seed": "7"}}, "seed is '7'; give a whole number", "a number in quotes"),
+        ({"rows": [TL], "settings": {"seed": -1}}, "seed is -1; give one from 0 to 4294967295", "numpy takes none"),
         ({"rows": [TL], "settings": {"seed": True}}, "seed is True; give a whole number", "YAML's yes"),
         ({"rows": [TL], "settings": {"smoke": 1}}, "smoke is 1; give true or false", "a number"),
         ({"rows": [TL], "settings": {"recipe": "xt"}}, "unknown recipe 'xt'; choose from ours, st, slim", "recipe"),

@@ -74,7 +74,7 @@ def test_a_skipped_job_says_what_it_needs(tmp_path):
     assert progress.reasons == {
         "a/0": "it was failed",
         "a/1": "needs a/0, which failed",
-        "a/2": "needs a/1, which skipped",
+        "a/2": "needs a/1, which was skipped",
     }
 
 
