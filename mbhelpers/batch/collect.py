@@ -5,6 +5,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from mbhelpers import settings
 from mbhelpers.batch.jobs import Job, is_done, last_outcome, with_needed
 from mbhelpers.files import read_json, replacing
 from mbhelpers.rows import Row, published_table
@@ -86,7 +87,10 @@ def _line(row: str, jobs: list[Job], needed: list[Job], out: Path) -> dict[str, 
     if (folder / "metrics.json").is_file():
         line |= _measured(folder)
     elif kept := sorted(folder.glob("imagenet/*/accuracy.json")):
-        line |= _measured_on_imagenet(row, kept[0].parent)
+        line |= _measured_on_imagenet(kept[0].parent)
+        asked = jobs[0].parameters
+        if not asked.get("smoke") and settings.SAMPLE not in (asked.get("data_dir"), asked.get("weights")):
+            line |= _published_on_imagenet(row)
     return line
 
 
@@ -101,13 +105,13 @@ def _measured(folder: Path) -> dict[str, Any]:
     return found | _footprint(folder)
 
 
-def _measured_on_imagenet(row: str, folder: Path) -> dict[str, Any]:
+def _measured_on_imagenet(folder: Path) -> dict[str, Any]:
     """Figures of published weights, as notebook 24 leaves them."""
     kept = read_json(folder / "accuracy.json")
     found: dict[str, Any] = {"measure": "top-1", "n": kept["results"]["int8"]["n"]}
     for kind in ("float", "int8"):
         found |= _percent(kind, kept["results"][kind]["top1"], kept["results"][kind]["interval"])
-    return found | _published_on_imagenet(row) | _footprint(folder)
+    return found | _footprint(folder)
 
 
 def _published_on_imagenet(row: str) -> dict[str, Any]:

@@ -136,10 +136,22 @@ class Show:
             states = [progress.states[job.name] for job in jobs]
             state = next((s for s in ("failed", "running", "skipped", "waiting") if s in states), "done")
             running = [job for job in jobs if progress.states[job.name] == "running"]
-            now = ", ".join(f"{job.step} {minutes(time.monotonic() - self._began[job.name])}" for job in running)
+            now = ", ".join(f"{self._step(job)} {minutes(time.monotonic() - self._began[job.name])}" for job in running)
             speed = training_speed(self._out / row) if running else ""
             lines.append((row, f"{states.count('done')}/{len(jobs)}", state, now, speed))
         return lines
+
+    def _step(self, job: Job) -> str:
+        """What a job does at the moment: its notebook, or the stage that it is in."""
+        return current_stage(self._out / job.row) if job.kind == "stages" else job.step
+
+
+def current_stage(folder: Path) -> str:
+    """The first stage of a run whose files are not all there."""
+    from mbhelpers.stages.order import ARTIFACTS
+
+    missing = (name for name, files in ARTIFACTS.items() if not all((folder / file).is_file() for file in files))
+    return next(missing, "report")
 
 
 def training_speed(folder: Path) -> str:

@@ -104,6 +104,20 @@ def test_a_row_fails_with_what_it_needs(tmp_path):
     assert [line["status"] for line in collecting.collect(tmp_path)] == ["waiting", "waiting"], "it went well since"
 
 
+@pytest.mark.parametrize(
+    ("asked", "published"),
+    [({}, 71.8), ({"smoke": True}, None), ({"data_dir": "sample"}, None), ({"weights": "sample"}, None)],
+)
+def test_drawn_pictures_have_no_published_figure(tmp_path, asked, published):
+    row = "imagenet/mobilenet_v2_1.0_224"
+    job = Job(f"{row}/24_imagenet_weights", "nothing", row, asked)
+    write_json(tmp_path / "grid.json", {"grid": "g", "rows": [row], "jobs": [job.to_json()]})
+    told = {"top1": 0.5, "interval": [0.4, 0.6], "n": 100}
+    write_json(tmp_path / row / "imagenet" / "one" / "accuracy.json", {"results": {"float": told, "int8": told}})
+    [line] = collecting.collect(tmp_path)
+    assert (line["float"], line["n"], line["published_float"]) == (50.0, 100, published)
+
+
 def test_two_proportions():
     low, high = two_proportions(50, 100, 50, 100)
     assert low == -high and 0.13 < high < 0.15
