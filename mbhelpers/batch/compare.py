@@ -47,13 +47,8 @@ def compare_grids(first: Path, second: Path) -> list[dict[str, Any]]:
 
 
 def _who(told: list[bool]) -> str:
-    return (
-        "measured in the first alone"
-        if told[0]
-        else "measured in the second alone"
-        if told[1]
-        else "measured in neither"
-    )
+    alone = {(True, False): "measured in the first alone", (False, True): "measured in the second alone"}
+    return alone.get((told[0], told[1]), "measured in neither")
 
 
 def _judged(first: Path, second: Path, one: dict[str, Any], two: dict[str, Any], kind: str) -> dict[str, Any]:

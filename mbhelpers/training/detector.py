@@ -72,8 +72,10 @@ def fit_detector(
         )
         return targets(batches), targets(_in_order(validation, fitted.batch_size)) if validation else None
 
+    with model.distribute_strategy.scope():  # else it would be of one device, with variables of several
+        learning = with_logits(model)
     return train(
-        with_logits(model),
+        learning,
         data,
         fitted,
         folder,

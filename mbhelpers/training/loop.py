@@ -47,13 +47,19 @@ def train(
         One dict an epoch: what Keras logs, learning_rate, seconds.
 
     Raises:
-        ValueError: the loss is not finite, or the folder can't be written, has too little room, or holds the state of
-            another run.
+        ValueError: the loss is not finite, the devices can't share a batch equally, or the folder can't be written,
+            has too little room, or holds the state of another run.
     """
     import keras
 
     from mbhelpers.training.keeper import Keeper
 
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if recipe.batch_size % replicas:
+        raise ValueError(
+            f"{replicas} devices can't share a batch of {recipe.batch_size} images equally; show TensorFlow one of "
+            "them (CUDA_VISIBLE_DEVICES=0), or give the recipe another batch_size"
+        )
     _set_batch_norm(model, recipe)
     identity = identity | {"recipe": recipe.to_json(), "parameters": model.count_params(), "half": half}
     with half_precision(model, half), fused_batch_norm(model):
@@ -68,8 +74,8 @@ def train(
         keeper = Keeper(model, recipe, folder / STATE, steps=steps, identity=identity, watch=watch)
         if not keeper.finished():
             training, validation = data(len(keeper.history))
-            if len(model.outputs) > 1:
-                _make_trackers(model, training)
+            if len(model.outputs) > 1 and replicas == 1:
+                _make_trackers(model, training)  # with several devices Keras does
             model.fit(
                 training,
                 validation_data=validation,
@@ -116,8 +122,7 @@ def _make_trackers(model: "keras.Model", batches: Any) -> None:
         return tf.zeros([1, *like.shape[1:]], like.dtype)
 
     _, wanted, *_ = batches.element_spec
-    with model.distribute_strategy.scope():
-        model.compute_loss(y=keras.tree.map_structure(one, wanted), y_pred=keras.tree.map_structure(one, model.output))
+    model.compute_loss(y=keras.tree.map_structure(one, wanted), y_pred=keras.tree.map_structure(one, model.output))
 
 
 def _set_batch_norm(model: "keras.Model", recipe: Recipe) -> None:

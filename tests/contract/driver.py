@@ -122,6 +122,33 @@ def run_mirrored(folder: Path) -> None:
     print(json.dumps(found))
 
 
+def run_mirrored_detector(folder: Path) -> None:
+    """The losses of a thin detector after an epoch on one device and on two, and how far its weights then are apart."""
+    load_tensorflow()
+    from dataclasses import replace
+
+    import numpy as np
+    import tensorflow as tf
+
+    from contract import test_ssd
+    from mbhelpers.training.detector import fit_detector
+    from mbhelpers.training.detector_recipes import DetectorRecipe
+
+    [processor] = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+    recipe = replace(test_ssd.RECIPE, epochs=1, batch_norm="freeze", optimizer="sgd", weight_decay=0.01)
+    results = []
+    for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+        with strategy.scope():
+            model = test_ssd.build()
+        place = folder / str(strategy.num_replicas_in_sync)
+        [line] = fit_detector(model, test_ssd.scenes(8, 1), None, DetectorRecipe(recipe), place, seed=3)
+        results.append((model.get_weights(), line["loss"]))
+    (one, loss, two, other) = (*results[0], *results[1])
+    apart = max(float(np.abs(a - b).max()) for a, b in zip(one, two, strict=True))
+    print(json.dumps({"losses": [loss, other], "weights": apart}))
+
+
 if __name__ == "__main__":
     verb, *rest = sys.argv[1:]
     if verb == "fit":
@@ -130,6 +157,8 @@ if __name__ == "__main__":
         run_lives(Path(rest[0]), rest[1], int(rest[2]))
     elif verb == "mirrored":
         run_mirrored(Path(rest[0]))
+    elif verb == "mirrored_detector":
+        run_mirrored_detector(Path(rest[0]))
     else:
         from mbhelpers import cli
 

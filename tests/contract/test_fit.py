@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from mbhelpers.data.imagenet import read_imagenet
 from mbhelpers.data.pipeline import load_images
 from mbhelpers.preprocessing import preset
 from mbhelpers.training import fit as module
+from mbhelpers.training import loop
 from mbhelpers.training.fit import STATE, discard_state, fit
 from mbhelpers.training.published_recipes import published_recipe
 
@@ -299,6 +301,12 @@ def test_two_devices_learn_what_one_learns(tmp_path):
     assert found["freeze"]["loss"] < 1e-5
     assert found["train"]["weights"] > 1e-4, "else the devices would share their statistics"
     assert found["train"]["val_accuracy"] > 0.9
+
+
+def test_devices_share_a_batch_equally_or_not_at_all(tmp_path):
+    three = SimpleNamespace(distribute_strategy=SimpleNamespace(num_replicas_in_sync=3))
+    with pytest.raises(ValueError, match=r"3 devices can't share a batch of 16 images equally; .*CUDA_VISIBLE_DEVICES"):
+        loop.train(three, None, replace(RECIPE, batch_size=16), tmp_path, steps=1, loss=None, identity={})
 
 
 def test_half_precision_learns_and_leaves_float32(run, tmp_path):

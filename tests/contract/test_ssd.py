@@ -1,6 +1,10 @@
 """The detector: ST's network to the weight, targets as by hand, losses, training that goes on, int8 files."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -134,12 +138,12 @@ def test_losses_by_hand():
     true = np.array([0.8, 0.5, 0.6, 0.9])
     for gamma in (0.0, 0.25, 2.0):
         by_hand = -((1 - true) ** gamma * np.log(true)).sum() / 2  # two anchors with objects
-        assert float(focal_loss(gamma)(classes, np.log(shares) + 3.0)) == pytest.approx(by_hand, rel=1e-5)
+        assert float(focal_loss(gamma)(classes, np.log(shares) + 3.0)[0]) == pytest.approx(by_hand, rel=1e-5)
     wanted = np.zeros((1, 3, 5), np.float32)
     wanted[0, :2, 4] = 1
     said = np.array([[[0.1, 0, 0, 0], [0, -2.0, 0, 0.5], [9, 9, 9, 9]]], np.float32)
-    assert float(offsets_loss()(wanted, said)) == pytest.approx((0.005 + 1.5 + 0.125) / 2)
-    assert float(offsets_loss(3.0, 0.5)(wanted, said)) == pytest.approx(3 * (0.01 + 1.75 + 0.25) / 2)
+    assert float(offsets_loss()(wanted, said)[0]) == pytest.approx((0.005 + 1.5 + 0.125) / 2)
+    assert float(offsets_loss(3.0, 0.5)(wanted, said)[0]) == pytest.approx(3 * (0.01 + 1.75 + 0.25) / 2)
 
 
 def test_losses_of_a_sure_network_and_of_no_objects_have_slopes():
@@ -151,7 +155,7 @@ def test_losses_of_a_sure_network_and_of_no_objects_have_slopes():
     with tf.GradientTape() as tape:
         loss = focal_loss(0.25)(np.zeros((1, 2)), logits) + offsets_loss()(np.zeros((1, 2, 5), np.float32), offsets)
     slopes = tape.gradient(loss, [logits, offsets])
-    assert float(loss) == pytest.approx(90, rel=1e-3)  # of the anchor that is wrong; nothing divides by 0
+    assert float(loss[0]) == pytest.approx(90, rel=1e-3)  # of the anchor that is wrong; nothing divides by 0
     assert all(np.isfinite(slope).all() for slope in slopes)
     assert float(slopes[0][0, 1, 0]) < -0.9
 
@@ -254,6 +258,17 @@ def test_a_killed_training_goes_on_with_the_same_numbers(tmp_path):
         np.testing.assert_array_equal(one, two)
     with pytest.raises(ValueError, match="another run"):
         fit(tmp_path / "killed", data, recipe, validation=validation, gamma=1.0)
+
+
+def test_two_devices_learn_what_one_learns(tmp_path):
+    driver = Path(__file__).with_name("driver.py")
+    said = subprocess.run(
+        [sys.executable, str(driver), "mirrored_detector", str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
+    assert said.returncode == 0, said.stderr[-2000:]
+    found = json.loads(said.stdout.splitlines()[-1])
+    assert found["losses"][0] == pytest.approx(found["losses"][1], rel=1e-3)
+    assert found["weights"] < 2e-3, "each device divides by the objects of its half"
 
 
 @pytest.mark.parametrize(
