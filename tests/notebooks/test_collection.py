@@ -10,7 +10,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 FOLDER = PROJECT / "notebooks"
 # By name, not by `contents`: one broken file must fail as a test, not stop the collection of all tests.
 PATHS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
-LONG = ("20", "21", "24", "31", "32", "33", "51", "90")
+LONG = ("20", "21", "23", "24", "30", "31", "32", "33", "51", "90")
 """Half a minute and more each: on request (-m slow); nbval runs them by their defaults each time."""
 
 
