@@ -1,7 +1,7 @@
 # make demo       set up, then the main job on the embedded sample; leaves runs/demo/report.html
 # make test       set up, then all checks and tests
 # make lab        JupyterLab on the notebooks
-# make site       set up, then the notebooks executed on drawn data as a website: site/index.html (10 to 20 minutes)
+# make site       set up, then the notebooks executed on drawn data as a website: site/index.html (about 7 minutes, more where nothing is trained yet)
 # make lint       the fast checks alone
 # make format     mend what a tool can mend, notebooks' generated parts too
 # make clean      remove what set-up made; data/ and runs/ stay

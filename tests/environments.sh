@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tries the package in two environments of its own, by hand: `make environments`, about 20 minutes and 5 GB of disk.
+# Tries the package in two environments of its own, by hand: `make environments`, about 10 minutes and 5 GB of disk.
 #   lowest   every requirement of pyproject.toml at its lower bound
 #   colab    the packages of tests/colab_stack.txt, and this one installed beside them as the notebooks' install cell does
 # The newest versions are what constraints.txt pins and `make test` runs on. They are removed again unless KEEP=1.
